@@ -1,0 +1,122 @@
+"""The service: its migration as one step, then its replicas, each healthy before the next starts."""
+
+import hashlib
+from urllib.parse import quote
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.components import container
+from infra.components.container import Health, Mount, Platform, Spec
+from infra.components.files import Files
+from infra.config import Config
+from infra.images import Images
+
+UID = 10004
+SCOPES = {"ingest": "keyIngest", "read": "keyRead", "metrics": "keyMetrics", "admin": "keyAdmin"}
+SECRET_SETTINGS = {
+    "DATABASE_URL_FILE": "/secrets/database_url",
+    "REDIS_URL_FILE": "/secrets/redis_url",
+    "API_KEYS_FILE": "/secrets/api_keys",
+}
+# Readiness goes, the load balancer needs two checks and the DNS hold to notice, then the queue drains.
+_GRACE_S = 45
+
+
+class Api(pulumi.ComponentResource):
+    """`ready` is known once every replica answers `/ready`."""
+
+    ready: pulumi.Output[str]
+
+    def __init__(
+        self,
+        config: Config,
+        images: Images,
+        platform: Platform,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("amas:api:Api", "api", None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        migrated = _migrate(config, images, platform, child)
+        files = Files("api-secrets", platform=platform, uid=UID, contents=_secrets(config), opts=child)
+        # A failed migration leaves this name unresolved, and no replica of the new release starts.
+        after_migration = pulumi.Output.all(files.volume, migrated).apply(lambda both: str(both[0]))
+        spec = _spec(config, images, Mount(after_migration, "/secrets"))
+        self.replicas = _chain(platform, spec, config.integer("replicas"), child)
+        self.ready = self.replicas[-1].id
+        self.register_outputs({"ready": self.ready})
+
+
+def database_url(user: str, password: str, database: str) -> str:
+    return f"postgresql://{user}:{quote(password, safe='')}@db:5432/{database}"
+
+
+def key_lines(keys: dict[str, str]) -> str:
+    """Scope and SHA-256 of each key: the service never holds a key itself."""
+    return "".join(
+        f"{scope} {hashlib.sha256(key.encode()).hexdigest()}\n" for scope, key in sorted(keys.items())
+    )
+
+
+def _chain(
+    platform: Platform, spec: Spec, count: int, child: pulumi.ResourceOptions
+) -> list[docker.Container]:
+    """Each waits for the one before, so that a roll replaces them one at a time."""
+    replicas: list[docker.Container] = []
+    for index in range(count):
+        waits = pulumi.ResourceOptions(depends_on=list(replicas[-1:]))
+        opts = pulumi.ResourceOptions.merge(child, waits)
+        replicas.append(container.replica(platform, spec, name=f"api-{index}", opts=opts))
+    return replicas
+
+
+def _spec(config: Config, images: Images, secrets: Mount) -> Spec:
+    return Spec(
+        part="api",
+        image=images["service"],
+        uid=UID,
+        memory_mb=config.integer("apiMemoryMb"),
+        cpu_shares=1024,
+        environment={**config.settings(), **SECRET_SETTINGS},
+        health=Health(container.http_get("http://127.0.0.1:8000/ready"), interval_s=3),
+        mounts=[secrets],
+        grace_s=_GRACE_S,
+    )
+
+
+def _migrate(
+    config: Config, images: Images, platform: Platform, child: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    name = config.text("databaseName")
+    url = config.secret("dbOwnerPassword").apply(lambda text: database_url("amas_owner", text, name))
+    secrets = Files("migrate-secrets", platform=platform, uid=UID, contents={"database_url": url}, opts=child)
+    memory_mb = 192
+    return container.job(
+        platform,
+        name="migrate",
+        part="migrate",
+        inputs={
+            **container.unprivileged(UID),
+            "image": images["service"],
+            "command": ["python", "-m", "service.migrate"],
+            "envs": container.environment({"DATABASE_URL_FILE": "/secrets/database_url"}),
+            "memory": memory_mb,
+            "memory_swap": memory_mb,
+            "volumes": [container.volume(secrets.mount("/secrets"))],
+        },
+        opts=child,
+    )
+
+
+def _secrets(config: Config) -> dict[str, pulumi.Input[str]]:
+    name = config.text("databaseName")
+    keys = pulumi.Output.all(**{scope: config.secret(key) for scope, key in SCOPES.items()})
+    return {
+        "database_url": config.secret("dbAppPassword").apply(
+            lambda text: database_url("amas_app", text, name)
+        ),
+        "redis_url": config.secret("cachePassword").apply(
+            lambda text: f"redis://:{quote(text, safe='')}@cache:6379/0"
+        ),
+        "api_keys": keys.apply(key_lines),
+    }

@@ -1,0 +1,197 @@
+"""Every configuration key: type, default, what is allowed and why it exists.
+
+`Pulumi.yaml` and the README's table are written from this list (`python -m infra.document`).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Value = int | str | bool
+
+
+@dataclass(frozen=True)
+class Between:
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}"
+
+    def admits(self, value: Value) -> bool:
+        return isinstance(value, int) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class OneOf:
+    choices: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(self.choices)
+
+    def admits(self, value: Value) -> bool:
+        return value in self.choices
+
+
+@dataclass(frozen=True)
+class Matching:
+    pattern: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+    def admits(self, value: Value) -> bool:
+        return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the `amas` namespace; `setting` names the service's environment variable it feeds."""
+
+    name: str
+    type: Literal["integer", "string", "boolean"]
+    default: Value
+    allowed: Between | OneOf | Matching | None
+    reason: str
+    setting: str | None = None
+
+
+_OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
+LOOPBACK = Matching(rf"127(\.{_OCTET}){{3}}|::1", "a loopback address (127.x.x.x or ::1)")
+_CRON_FIELD = r"[0-9*/,A-Za-z-]+"
+CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
+_MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
+
+KEYS: tuple[Key, ...] = (
+    Key("httpPort", "integer", 3000, Between(1, 65535), "Port of the load balancer, the only way in"),
+    Key("prometheusPort", "integer", 9090, Between(1, 65535), "Port of Prometheus"),
+    Key(
+        "bindAddress",
+        "string",
+        "127.0.0.1",
+        LOOPBACK,
+        "Address the ports are published on; traffic is plain HTTP, so nothing beyond this host",
+    ),
+    Key("replicas", "integer", 2, Between(1, 8), "Copies of the service; two survive the loss of one"),
+    Key(
+        "maxReplicas",
+        "integer",
+        8,
+        Between(2, 16),
+        "Places the load balancer keeps, rolls included",
+    ),
+    Key(
+        "databaseName",
+        "string",
+        "danci",
+        Matching(r"[a-z_][a-z0-9_]{0,62}", "a lower-case PostgreSQL name of up to 63 characters"),
+        "Database of the decision insights; fixed once the data volume exists",
+    ),
+    Key("dbMaxConnections", "integer", 100, Between(20, 1000), "max_connections; each costs memory"),
+    Key("dbMemoryMb", "integer", 1024, Between(512, 262144), _MEMORY + "; a quarter becomes shared_buffers"),
+    Key("cacheMemoryMb", "integer", 256, Between(64, 65536), _MEMORY + "; three quarters hold keys"),
+    Key(
+        "queueMemoryMb",
+        "integer",
+        512,
+        Between(128, 65536),
+        _MEMORY + "; two fifths hold the spool, since rewriting the AOF doubles it",
+    ),
+    Key("apiMemoryMb", "integer", 512, Between(192, 16384), _MEMORY),
+    Key("lbMemoryMb", "integer", 256, Between(96, 8192), _MEMORY),
+    Key("prometheusMemoryMb", "integer", 512, Between(256, 65536), _MEMORY),
+    Key("exporterMemoryMb", "integer", 96, Between(48, 4096), _MEMORY + "; for each exporter"),
+    Key("schedulerMemoryMb", "integer", 256, Between(96, 8192), _MEMORY),
+    Key("prometheusRetentionDays", "integer", 15, Between(1, 3650), "How long Prometheus keeps samples"),
+    Key("prometheusRetentionMb", "integer", 1024, Between(128, 1048576), "Disk at which it drops the oldest"),
+    Key("logMaxSizeMb", "integer", 10, Between(1, 1024), "Size at which a container's log file is rotated"),
+    Key("logMaxFiles", "integer", 3, Between(1, 100), "Rotated log files kept per container"),
+    Key("healthSchedule", "string", "0 */4 * * *", CRON, "When `amas health` runs by itself (UTC)"),
+    Key(
+        "dbConnectionPoolSize",
+        "integer",
+        20,
+        Between(2, 200),
+        "Connections a replica may open; a roll doubles the replicas for a moment",
+        "DB_CONNECTION_POOL_SIZE",
+    ),
+    Key(
+        "dbStatementTimeout",
+        "integer",
+        5000,
+        Between(100, 600000),
+        "Milliseconds after which PostgreSQL ends a statement of the service",
+        "DB_STATEMENT_TIMEOUT",
+    ),
+    Key(
+        "cacheTtlAmasState",
+        "integer",
+        300,
+        Between(1, 86400),
+        "Seconds a decision insight stays cached",
+        "CACHE_TTL_AMAS_STATE",
+    ),
+    Key(
+        "insightsRetentionDays",
+        "integer",
+        90,
+        Between(1, 3650),
+        "Days a decision is kept; older ones are refused",
+        "INSIGHTS_RETENTION_DAYS",
+    ),
+    Key(
+        "writeQueueRows",
+        "integer",
+        5000,
+        Between(1, 100000),
+        "Traces that may wait for the next commit; beyond it the answer is 503 with Retry-After",
+        "WRITE_QUEUE_ROWS",
+    ),
+    Key("writeBatchRows", "integer", 500, Between(1, 5000), "Most rows in one commit", "WRITE_BATCH_ROWS"),
+    Key(
+        "readsNeedKey",
+        "boolean",
+        False,
+        None,
+        "Ask for a key on reads and metrics too; writes always need one",
+        "READS_NEED_KEY",
+    ),
+    Key(
+        "disableInsightWrites",
+        "boolean",
+        False,
+        None,
+        "Emergency switch: every trace is counted and refused with 503",
+        "DISABLE_INSIGHT_WRITES",
+    ),
+    Key(
+        "disableMetricsCollection",
+        "boolean",
+        False,
+        None,
+        "Emergency switch: leaves the metrics middleware out",
+        "DISABLE_METRICS_COLLECTION",
+    ),
+    Key(
+        "logLevel",
+        "string",
+        "info",
+        OneOf(("debug", "info", "warning", "error")),
+        "Least severe log line the service writes",
+        "LOG_LEVEL",
+    ),
+)
+
+SECRETS: tuple[tuple[str, str], ...] = (
+    ("dbOwnerPassword", "Password of amas_owner: migrations and operators"),
+    ("dbAppPassword", "Password of amas_app: the service"),
+    ("dbReaderPassword", "Password of amas_reader: reports"),
+    ("dbMonitorPassword", "Password of amas_monitor: the exporter"),
+    ("cachePassword", "Password of the cache Redis"),
+    ("queuePassword", "Password of the queue Redis"),
+    ("keyIngest", "API key that may post decisions"),
+    ("keyRead", "API key that may read"),
+    ("keyMetrics", "API key that may read metrics"),
+    ("keyAdmin", "API key that may do everything"),
+)

@@ -1,0 +1,24 @@
+"""What `pulumi up` runs: configuration and image lock in, components built, a few outputs out."""
+
+import pulumi
+
+from infra import config, images
+from infra.naming import Naming
+from infra.targets import docker
+
+
+def main() -> None:
+    try:
+        settings = config.load(pulumi.Config("amas"))
+        lock = images.read(images.lock_path())
+    except (config.ConfigInvalid, images.ImagesMissing) as problem:
+        # RunError prints its message alone, without a traceback.
+        raise pulumi.RunError(str(problem)) from None
+    environment = docker.build(settings, lock, Naming(pulumi.get_stack()))
+    host = settings.text("bindAddress")
+    pulumi.export("url", environment.url)
+    pulumi.export("prometheusUrl", f"http://{host}:{settings.integer('prometheusPort')}")
+    pulumi.export("network", environment.network)
+    pulumi.export("databaseName", settings.text("databaseName"))
+    pulumi.export("images", dict(lock.tags))
+    pulumi.export("dataVolumes", dict(environment.data_volumes))

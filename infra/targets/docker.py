@@ -1,0 +1,55 @@
+"""Target `docker`: everything on one engine, in boot order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.components.api import Api
+from infra.components.container import Platform
+from infra.components.database import Database
+from infra.components.loadbalancer import LoadBalancer
+from infra.components.monitoring import Monitoring
+from infra.components.network import Network
+from infra.components.redis import Cache, Queue
+from infra.components.scheduler import Scheduler
+from infra.components.volumes import DataVolumes
+from infra.config import Config
+from infra.images import Images
+from infra.naming import Naming
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a caller may want to know about the built stack."""
+
+    url: pulumi.Output[str]
+    network: pulumi.Output[str]
+    data_volumes: Mapping[str, pulumi.Output[str]]
+
+
+def build(config: Config, images: Images, naming: Naming) -> Environment:
+    network = Network(naming)
+    volumes = DataVolumes(naming)
+    platform = Platform(
+        naming,
+        network.name,
+        images["base"],
+        log_max_size_mb=config.integer("logMaxSizeMb"),
+        log_max_files=config.integer("logMaxFiles"),
+    )
+    database = Database(config, images, platform, volumes.names["db"])
+    cache = Cache(config, images, platform)
+    queue = Queue(config, images, platform, volumes.names["queue"])
+    stores = [database, cache, queue]
+    api = Api(config, images, platform, opts=pulumi.ResourceOptions(depends_on=stores))
+    balancer = LoadBalancer(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[api]))
+    Monitoring(
+        config,
+        images,
+        platform,
+        volumes.names["prometheus"],
+        opts=pulumi.ResourceOptions(depends_on=stores),
+    )
+    Scheduler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))
+    return Environment(balancer.url, network.name, volumes.names)

@@ -1,0 +1,107 @@
+"""Runs the program against recorded mocks: no CLI, no provider, no engine."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks as pulumi_mocks
+
+from infra import images, program
+from infra.keys import SECRETS
+
+SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
+CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
+CANARIES = {name: f"canary-{name}-7f3a" for name, _ in SECRETS}
+
+
+@dataclass
+class Recorded:
+    """What the program asked for, by type and logical name."""
+
+    resources: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def of_type(self, typ: str) -> dict[str, dict[str, Any]]:
+        return {name: inputs for found, name, inputs in self.resources if found == typ}
+
+    @property
+    def containers(self) -> dict[str, dict[str, Any]]:
+        return self.of_type(CONTAINER)
+
+
+class Mocks(pulumi_mocks.Mocks):
+    def __init__(self, recorded: Recorded, exit_codes: dict[str, int]) -> None:
+        self.recorded = recorded
+        self.exit_codes = exit_codes
+
+    def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.recorded.resources.append((args.typ, args.name, args.inputs))
+        state = {"name": args.name, **args.inputs}
+        if args.typ == CONTAINER:
+            state |= {"exitCode": self.exit_codes.get(args.name, 0), "containerLogs": "the job's last words"}
+        return f"id-{args.name}", state
+
+    def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], None]:  # noqa: ARG002
+        return {}, None
+
+
+Run = Callable[..., Recorded]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run the whole program: `run(replicas="3")` sets configuration, `exit_codes` makes a job fail."""
+    monkeypatch.setenv("AMAS_STATE_DIR", str(tmp_path))
+    lock = {
+        name: {"id": "sha256:" + f"{i:064x}", "tag": f"amas/{name}:1"} for i, name in enumerate(images.NAMES)
+    }
+    (tmp_path / "images.json").write_text(json.dumps(lock))
+
+    def start(
+        *,
+        exit_codes: dict[str, int] | None = None,
+        secrets: dict[str, str] = CANARIES,
+        into: Recorded | None = None,
+        **config: str,
+    ) -> Recorded:
+        recorded = into or Recorded()
+        pulumi.runtime.set_mocks(Mocks(recorded, exit_codes or {}), project="amas", stack="test")
+        values = {f"amas:{name}": value for name, value in config.items()}
+        hidden = {f"amas:{name}": value for name, value in secrets.items()}
+        pulumi.runtime.set_all_config({**values, **hidden}, secret_keys=list(hidden))
+        cast(Any, pulumi.runtime.test)(program.main)()
+        return recorded
+
+    # The SDK opens a loop in every thread of its mock monitor and closes none of them.
+    loops: list[asyncio.AbstractEventLoop] = []
+    fresh = asyncio.new_event_loop
+
+    def recorded_loop() -> asyncio.AbstractEventLoop:
+        loops.append(fresh())
+        return loops[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", recorded_loop)
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    yield start
+    for loop in loops:
+        loop.close()
+    asyncio.set_event_loop(None)
+    pulumi.runtime.set_all_config({})
+
+
+def snake(inputs: Any) -> Any:
+    """Recorded camelCase names as the policy knows them, secrets unwrapped."""
+    if isinstance(inputs, dict):
+        if SECRET_SIGNATURE in inputs:
+            return snake(inputs["value"])
+        return {
+            re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower(): snake(value) for name, value in inputs.items()
+        }
+    return [snake(one) for one in inputs] if isinstance(inputs, list) else inputs

@@ -1,0 +1,66 @@
+"""Bad values are told together, one line each, naming key, value and range."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra import document
+from infra.config import RESERVED_CONNECTIONS, parse
+from infra.keys import KEYS
+
+
+def problems(**given_values: str) -> list[str]:
+    return parse(given_values.get)[1]
+
+
+def test_defaults_are_valid() -> None:
+    assert problems() == []
+
+
+def test_a_value_out_of_range_names_key_value_and_range() -> None:
+    assert problems(replicas="99") == ["amas:replicas = 99: must be an integer from 1 to 8"]
+
+
+def test_every_bad_value_is_told_at_once() -> None:
+    found = problems(
+        httpPort="0", readsNeedKey="maybe", bindAddress="0.0.0.0", logLevel="loud", healthSchedule="hourly"
+    )
+    assert len(found) == 5
+    assert "amas:readsNeedKey = maybe: must be true or false" in found
+
+
+def test_text_where_a_number_belongs_is_refused() -> None:
+    assert problems(dbMemoryMb="1g") == ["amas:dbMemoryMb = 1g: must be an integer from 512 to 262144"]
+
+
+def test_pools_of_a_roll_must_fit_the_database() -> None:
+    found = problems(replicas="4", dbConnectionPoolSize="20")
+    assert len(found) == 1
+    assert found[0].startswith("amas:dbMaxConnections = 100: must be at least 170 for a roll of 4 replicas")
+
+
+def test_places_of_the_balancer_must_fit_a_roll() -> None:
+    assert "amas:maxReplicas = 3" in problems(replicas="2", maxReplicas="3")[0]
+
+
+def test_one_port_cannot_serve_two() -> None:
+    assert problems(httpPort="9090") == ["amas:prometheusPort = 9090: already taken by amas:httpPort"]
+
+
+@given(st.dictionaries(st.sampled_from([key.name for key in KEYS]), st.text(max_size=20)))
+def test_any_text_gives_a_value_in_range_or_a_problem_that_names_the_key(raw: dict[str, str]) -> None:
+    values, found = parse(raw.get)
+    for key in KEYS:
+        assert key.allowed is None or key.allowed.admits(values[key.name])
+    named = {problem.split(" ")[0].removeprefix("amas:") for problem in found}
+    assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort"}
+
+
+@given(st.integers(1, 4), st.integers(2, 60))
+def test_accepted_configurations_keep_the_connection_budget(replicas: int, pool: int) -> None:
+    values, found = parse({"replicas": str(replicas), "dbConnectionPoolSize": str(pool)}.get)
+    fits = 2 * replicas * pool + RESERVED_CONNECTIONS <= int(values["dbMaxConnections"])
+    assert (found == []) == fits
+
+
+def test_pulumi_yaml_and_readme_are_up_to_date() -> None:
+    assert document.main(["--check"]) == 0

@@ -1,0 +1,70 @@
+"""Each rule of the container standard rejects what it names."""
+
+from typing import Any
+
+import pytest
+
+from infra import policy
+
+GOOD: dict[str, Any] = {
+    "image": "sha256:" + "a" * 64,
+    "memory": 64,
+    "memory_swap": 64,
+    "cpu_shares": 256,
+    "log_driver": "json-file",
+    "log_opts": {"max-size": "10m", "max-file": "3"},
+    "capabilities": {"drops": ["ALL"]},
+    "security_opts": ["no-new-privileges:true"],
+    "user": "10001:10001",
+    "read_only": True,
+    "healthcheck": {"tests": ["CMD", "true"]},
+    "restart": "unless-stopped",
+    "destroy_grace_seconds": 30,
+    "ports": [{"internal": 3000, "external": 3000, "ip": "127.0.0.1"}],
+    "envs": ["DATABASE_URL_FILE=/secrets/database_url", "LOG_LEVEL=info"],
+}
+
+
+def test_a_good_container_breaks_no_rule() -> None:
+    assert policy.violations(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"memory": None}, "no memory limit"),
+        ({"memory_swap": 128}, "memory_swap must equal"),
+        ({"cpu_shares": None}, "no CPU share"),
+        ({"log_opts": {"max-size": "10m"}}, "no log cap"),
+        ({"log_driver": "journald"}, "no log cap"),
+        ({"capabilities": {"drops": []}}, "drop ALL"),
+        ({"security_opts": []}, "no-new-privileges"),
+        ({"privileged": True}, "privileged"),
+        ({"network_mode": "host"}, "host namespaces"),
+        ({"image": "debian:trixie-slim"}, "not a pinned ID"),
+        ({"volumes": [{"host_path": "/var/run/docker.sock"}]}, "docker.sock is mounted"),
+        ({"ports": [{"external": 80, "ip": "0.0.0.0"}]}, "beyond loopback"),
+        ({"ports": [{"external": 80}]}, "beyond loopback"),
+        ({"envs": ["DATABASE_URL=postgresql://u:p@db/x"]}, "DATABASE_URL belongs in a file"),
+        ({"envs": ["API_KEYS=ingest abc"]}, "API_KEYS belongs in a file"),
+        ({"healthcheck": None}, "no health check"),
+        ({"healthcheck": {"tests": ["CMD"], "start_interval": "1s"}}, "start_interval"),
+        ({"restart": "no"}, "unless-stopped"),
+        ({"destroy_grace_seconds": 0}, "kill at once"),
+        ({"user": "0:0"}, "non-root"),
+        ({"user": "postgres"}, "numeric"),
+        ({"read_only": False}, "read-only"),
+    ],
+)
+def test_a_broken_rule_is_named(change: dict[str, Any], words: str) -> None:
+    found = policy.violations({**GOOD, **change})
+    assert any(words in one for one in found), found
+
+
+def test_a_job_must_not_restart() -> None:
+    assert policy.violations({**GOOD, "must_run": False}, job=True) == ["a job must not be restarted"]
+
+
+def test_enforce_names_the_container_and_every_broken_rule() -> None:
+    with pytest.raises(policy.PolicyViolation, match="container db: no memory limit; no CPU share"):
+        policy.enforce("db", {**GOOD, "memory": None, "cpu_shares": None}, job=False, root_reason=None)

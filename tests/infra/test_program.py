@@ -1,0 +1,122 @@
+"""The whole program against mocks: what it asks the engine for."""
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra import policy
+from infra.components.api import SECRET_SETTINGS
+from infra.components.container import JobFailed
+from infra.keys import KEYS
+from service import settings
+from tests.infra.conftest import CANARIES, SECRET_SIGNATURE, VOLUME, Recorded, Run, snake
+
+JOBS = ("-loader", "migrate")
+
+
+def is_job(name: str) -> bool:
+    return name.endswith(JOBS)
+
+
+def environment(inputs: dict[str, Any]) -> dict[str, str]:
+    return dict(entry.split("=", 1) for entry in snake(inputs)["envs"])
+
+
+def test_every_part_of_the_environment_is_asked_for(run: Run) -> None:
+    services = {name for name in run().containers if not is_job(name)}
+    exporters = {"db-exporter", "redis-exporter", "host-exporter"}
+    assert services == {"db", "cache", "queue", "api-0", "api-1", "lb", "prometheus", "scheduler", *exporters}
+
+
+def test_every_container_holds_the_standard(run: Run) -> None:
+    for name, inputs in run().containers.items():
+        root_reason = "loads files" if name.endswith("-loader") else None
+        assert policy.violations(snake(inputs), job=is_job(name), root_reason=root_reason) == [], name
+
+
+def test_replicas_follow_the_configuration_and_carry_no_fixed_name(run: Run) -> None:
+    containers = run(replicas="3", dbMaxConnections="200").containers
+    replicas = [inputs for name, inputs in containers.items() if name.startswith("api-") and not is_job(name)]
+    assert len(replicas) == 3
+    assert not any("name" in inputs for inputs in replicas)
+    assert all(snake(inputs)["networks_advanced"][0]["aliases"] == ["api"] for inputs in replicas)
+
+
+def test_only_the_balancer_and_prometheus_publish_ports(run: Run) -> None:
+    containers = run(httpPort="13000", prometheusPort="19090").containers
+    published = {
+        name: [port["external"] for port in inputs["ports"]]
+        for name, inputs in containers.items()
+        if inputs.get("ports")
+    }
+    assert published == {"lb": [13000], "prometheus": [19090]}
+
+
+def test_the_services_environment_is_exactly_its_settings(run: Run) -> None:
+    """A setting infra does not set, or an entry the service does not read, is a lie in one of them."""
+    given = {name.removesuffix("_FILE") for name in environment(run().containers["api-0"])}
+    assert given == set(settings.ENV_NAMES)
+
+
+def test_every_service_setting_key_reaches_the_container(run: Run) -> None:
+    given = environment(run().containers["api-0"])
+    assert {key.setting for key in KEYS if key.setting} == set(given) - set(SECRET_SETTINGS)
+
+
+def test_secrets_stand_nowhere_but_in_wrapped_uploads(run: Run) -> None:
+    for typ, name, inputs in run().resources:
+        if typ == "pulumi:pulumi:Stack":
+            continue
+        unwrapped = {
+            field: value
+            for field, value in inputs.items()
+            if not (isinstance(value, dict) and SECRET_SIGNATURE in value)
+        }
+        text = json.dumps(unwrapped)
+        assert [canary for canary in CANARIES.values() if canary in text] == [], name
+        if name.endswith("-loader") and "secrets" in name:
+            assert SECRET_SIGNATURE in inputs["uploads"], name
+
+
+def test_every_secret_is_used(run: Run) -> None:
+    """A secret nobody reads would be generated, kept and rotated for nothing."""
+    uploads = json.dumps([inputs.get("uploads") for inputs in run().containers.values()])
+    hashed = {"cachePassword", "queuePassword", "keyIngest", "keyRead", "keyMetrics", "keyAdmin"}
+    unseen = {name for name, canary in CANARIES.items() if canary not in uploads}
+    assert unseen <= hashed
+
+
+def test_data_volumes_are_marked(run: Run) -> None:
+    volumes = run().of_type(VOLUME)
+    kept = {
+        inputs["name"]
+        for inputs in volumes.values()
+        if {"label": "amas.data", "value": "keep"} in inputs["labels"]
+    }
+    assert kept == {"amas-test-db", "amas-test-queue", "amas-test-prometheus"}
+
+
+def test_a_changed_secret_changes_the_volume_its_readers_mount(run: Run) -> None:
+    def mounted(recorded: Any) -> list[str]:
+        return [volume["volume_name"] for volume in snake(recorded.containers["api-0"])["volumes"]]
+
+    before = mounted(run())
+    assert mounted(run()) == before
+    assert mounted(run(secrets={**CANARIES, "keyIngest": "rotated"})) != before
+
+
+def test_a_failed_migration_starts_no_replica(run: Run) -> None:
+    recorded = Recorded()
+    with pytest.raises(JobFailed, match="migrate ended with exit code 1:\nthe job's last words"):
+        run(exit_codes={"migrate": 1}, into=recorded)
+    assert "migrate" in recorded.containers
+    assert not {"api-0", "api-1", "lb"} & set(recorded.containers)
+
+
+def test_missing_secrets_are_one_message_with_the_next_command(run: Run) -> None:
+    with pytest.raises(pulumi.RunError) as caught:
+        run(secrets={})
+    assert str(caught.value).count("is not set") == len(CANARIES)
+    assert "./scripts/up" in str(caught.value)
