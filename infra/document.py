@@ -24,6 +24,10 @@ runtime:
 requiredPulumiVersion: ">=3.259.0"
 stackConfigDir: .amas/stacks
 config:
+  # Replicas and loaders carry no fixed name; this keeps the stack's name in front all the same.
+  pulumi:autonaming:
+    value:
+      pattern: amas-${stack}-${name}-${hex(6)}
 """
 
 

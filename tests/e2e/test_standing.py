@@ -1,0 +1,170 @@
+"""A standing stack, used as its people use it; every test leaves it as it was."""
+
+import json
+import subprocess
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Stack, eventually, inspected
+
+
+def as_json(text: str) -> Any:
+    return json.loads(text)
+
+
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
+    before = {container["Id"] for container in inspected(stack)}
+    done = stack.up()
+    assert "no change" in done.stdout.lower()
+    assert {container["Id"] for container in inspected(stack)} == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pulumi preview --expect-no-changes",
+        "pulumi refresh --preview-only --expect-no-changes",
+        "pulumi up --yes --skip-preview --expect-no-changes",
+    ],
+)
+def test_plain_pulumi_finds_nothing_to_change(stack: Stack, command: str) -> None:
+    stack.shell(f"{command} --non-interactive")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("curl -fsS http://localhost:3000/health", '{"status":"ok","timestamp":"'),
+        (
+            "curl -fsS http://localhost:3000/api/about/metrics/prometheus",
+            'amas_queue_size{type="decision"} 0',
+        ),
+        ("curl -fsS http://localhost:3000/api/alerts/active | jq", "[]"),
+        ("curl -fsS http://localhost:3000/api/alerts/active | jq 'length'", "0"),
+        ("curl -fsS http://localhost:3000/api/alerts/history | jq 'length'", "0"),
+        ('psql $DATABASE_URL -c "SELECT COUNT(*) FROM decision_insights;"', "count"),
+        ('psql $DATABASE_URL -c "SELECT pg_is_in_recovery();"', "f"),
+        ("psql $DATABASE_URL -c \"SELECT pg_size_pretty(pg_database_size('danci'));\"", "MB"),
+        (
+            "psql $DATABASE_URL -c \"SELECT pg_size_pretty(pg_total_relation_size('decision_insights'))\"",
+            "kB",
+        ),
+        ("redis-cli -u $REDIS_URL PING", "PONG"),
+    ],
+)
+def test_the_seeds_commands_work_as_written(stack: Stack, command: str, expected: str) -> None:
+    """Only the port differs: tests never take 3000."""
+    done = stack.shell(command.replace("http://localhost:3000", stack.url))
+    assert expected in done.stdout
+
+
+def test_the_seeds_idle_connection_fix_is_allowed(stack: Stack) -> None:
+    """Section 7.2, as written."""
+    stack.shell(
+        """psql $DATABASE_URL -c "
+  SELECT pg_terminate_backend(pid)
+  FROM pg_stat_activity
+  WHERE state = 'idle'
+  AND state_change < NOW() - INTERVAL '10 minutes';
+" """
+    )
+
+
+def test_psql_and_redis_are_one_word_away(stack: Stack) -> None:
+    assert stack.amas("db", "psql", "--", "-Atc", "SELECT 41 + 1").stdout.strip() == "42"
+    assert stack.amas("db", "psql", typed="SELECT 'from stdin';").stdout.find("from stdin") > 0
+    assert "PONG" in stack.amas("cache", "cli", "--", "PING").stdout
+    assert stack.amas("db", "psql", "--", "-c", "SELECT broken", check=False).returncode != 0
+
+
+def test_the_ingest_key_writes_and_the_read_key_does_not(stack: Stack) -> None:
+    trace = '{"decisionId":"e2e-key-1","userId":"u","occurredAt":"%s","action":"show","durationMs":1}'
+    post = (
+        "curl -sS -o /dev/null -w '%{{http_code}}' -X POST {url}/api/decisions"
+        " -H \"Authorization: Bearer $(amas keys show {scope})\" -H 'Content-Type: application/json'"
+        " -H 'X-Amas-Run-Id: e2e-keys' -d \"$(printf '{trace}' $(date -u +%FT%TZ))\""
+    )
+    codes = [
+        stack.shell(post.format(url=stack.url, scope=scope, trace=trace)).stdout
+        for scope in ("ingest", "read")
+    ]
+    assert codes == ["201", "403"]
+    admin = '-H "Authorization: Bearer $(amas keys show admin)"'
+    stack.shell(f"curl -fsS -X DELETE {stack.url}/api/runs/e2e-keys {admin}")
+
+
+def test_smoke_stores_reads_and_counts_a_thousand_traces(stack: Stack) -> None:
+    report = as_json(stack.amas("smoke", "--json").stdout)
+    assert report["verdict"] == "passed"
+    assert report["sent"] >= 1000
+    rows = stack.amas(
+        "db", "psql", "--", "-Atc", "SELECT count(*) FROM decision_insights WHERE run_id IS NOT NULL"
+    )
+    assert rows.stdout.strip() == "0", "the smoke test purges its own rows"
+
+
+def test_health_passes_from_the_host_and_as_the_scheduled_job(stack: Stack) -> None:
+    stack.amas("health")
+    scheduler = f"amas-{stack.name}-scheduler"
+    crontab = subprocess.check_output(["docker", "exec", scheduler, "cat", "/config/crontab"], text=True)
+    command = crontab.strip().splitlines()[-1].split(maxsplit=5)[5]
+    report = as_json(subprocess.check_output(["docker", "exec", scheduler, *command.split()], text=True))
+    assert {check["state"] for check in report["checks"]} <= {"ok", "unknown"}
+
+
+def test_status_names_every_part_and_its_health(stack: Stack) -> None:
+    report = as_json(stack.amas("status", "--json").stdout)
+    healthy = {part["part"] for part in report["parts"] if part["health"] == "healthy"}
+    assert {"db", "cache", "queue", "api", "lb", "prometheus", "scheduler"} <= healthy
+
+
+def test_logs_of_a_part_can_be_read(stack: Stack) -> None:
+    assert "database system is ready" in stack.amas("logs", "db", "--since", "2h").stdout
+    assert stack.amas("logs", "nothing", check=False).returncode == 2
+
+
+def test_every_prometheus_target_is_up(stack: Stack) -> None:
+    def states() -> dict[str, str]:
+        address = f"http://127.0.0.1:{stack.prometheus_port}/api/v1/targets?state=active"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            targets = json.load(answer)["data"]["activeTargets"]
+        return {target["scrapeUrl"]: target["health"] for target in targets}
+
+    def all_up() -> bool:
+        found = states()
+        return len(found) >= 9 and set(found.values()) == {"up"}
+
+    eventually(all_up, within_s=60, what="every scrape target up")
+
+
+def test_no_secret_shows_in_inspect_or_logs(stack: Stack) -> None:
+    config = as_json(stack.shell("pulumi config --show-secrets --json").stdout)
+    values = [entry["value"] for entry in config.values() if entry.get("secret")]
+    assert len(values) >= 10
+    containers = inspected(stack)
+    haystack = [json.dumps(containers), stack.shell("pulumi stack export").stdout]
+    haystack += [
+        subprocess.run(["docker", "logs", one["Id"]], capture_output=True, text=True, check=True).stdout
+        for one in containers
+    ]
+    assert not [value for value in values for text in haystack if value in text]
+
+
+def test_running_containers_hold_the_standard(stack: Stack) -> None:
+    for container in inspected(stack):
+        if not container["State"]["Running"]:
+            continue
+        name, host = container["Name"], container["HostConfig"]
+        assert container["State"]["Health"]["Status"] == "healthy", name
+        assert host["Memory"] > 0, name
+        assert host["MemorySwap"] == host["Memory"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert host["ReadonlyRootfs"], name
+        assert "no-new-privileges:true" in host["SecurityOpt"], name
+        assert host["RestartPolicy"]["Name"] == "unless-stopped", name
+        assert host["LogConfig"]["Config"]["max-size"], name
+        assert not container["Config"]["User"].startswith("0"), name
+        for bindings in (host["PortBindings"] or {}).values():
+            assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"], name
