@@ -40,6 +40,11 @@ def _limits_cpu(inputs: Inputs) -> Iterator[str]:
         yield "no CPU share"
 
 
+def _limits_processes(inputs: Inputs) -> Iterator[str]:
+    if not any(limit.get("name") == "nproc" for limit in inputs.get("ulimits") or []):
+        yield "no process limit (ulimit nproc)"
+
+
 def _caps_logs(inputs: Inputs) -> Iterator[str]:
     options = inputs.get("log_opts") or {}
     if inputs.get("log_driver") != "json-file" or not {"max-size", "max-file"} <= set(options):
@@ -116,6 +121,7 @@ Rule = Callable[[Inputs], Iterator[str]]
 COMMON: tuple[Rule, ...] = (
     _limits_memory_without_swap,
     _limits_cpu,
+    _limits_processes,
     _caps_logs,
     _drops_capabilities,
     _gains_no_privileges,

@@ -10,6 +10,9 @@ import pulumi_docker as docker
 from infra import policy
 from infra.naming import Naming
 
+# The provider has no pids limit. This one counts all processes of the part's user on the host, which
+# stops a fork bomb as well; it is far above what every part of a few stacks needs together.
+_PROCESSES = 1024
 _SCRATCH = ("/run", "/tmp")  # noqa: S108  (a tmpfs of each container's own)
 # 5.2.0 accepts edits to these as in-place updates and then does nothing; replacing is the truth.
 _REPLACE_ON = ["healthcheck", "init", "tmpfs", "cpuPeriod", "cpuQuota"]
@@ -184,6 +187,7 @@ def _shared(platform: Platform, part: str) -> dict[str, Any]:
         "capabilities": {"drops": ["ALL"]},
         "security_opts": ["no-new-privileges:true"],
         "init": True,
+        "ulimits": [{"name": "nproc", "soft": _PROCESSES, "hard": _PROCESSES}],
         "log_driver": "json-file",
         "log_opts": {
             "max-size": f"{platform.log_max_size_mb}m",

@@ -160,6 +160,7 @@ def test_running_containers_hold_the_standard(stack: Stack) -> None:
         assert container["State"]["Health"]["Status"] == "healthy", name
         assert host["Memory"] > 0, name
         assert host["MemorySwap"] == host["Memory"], name
+        assert [limit["Name"] for limit in host["Ulimits"]] == ["nproc"], name
         assert host["CapDrop"] == ["ALL"], name
         assert host["ReadonlyRootfs"], name
         assert "no-new-privileges:true" in host["SecurityOpt"], name

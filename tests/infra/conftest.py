@@ -76,7 +76,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         values = {f"amas:{name}": value for name, value in config.items()}
         hidden = {f"amas:{name}": value for name, value in secrets.items()}
         pulumi.runtime.set_all_config({**values, **hidden}, secret_keys=list(hidden))
-        cast(Any, pulumi.runtime.test)(program.main)()
+        cast("Any", pulumi.runtime.test)(program.main)()
         return recorded
 
     # The SDK opens a loop in every thread of its mock monitor and closes none of them.
