@@ -40,7 +40,7 @@ class Scheduler(pulumi.ComponentResource):
                 "AMAS_READ_KEY_FILE": "/secrets/read_key",
                 "AMAS_METRICS_KEY_FILE": "/secrets/metrics_key",
             },
-            health=Health(container.http_shows("http://127.0.0.1:9746/metrics", "^supercronic_")),
+            health=Health(container.http_get("http://127.0.0.1:9746/health")),
             mounts=mounts,
         )
         container.service(platform, spec, opts=child)
