@@ -1,0 +1,1 @@
+"""What an application copies to send its decisions; nothing here is installed."""

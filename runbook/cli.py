@@ -1,0 +1,278 @@
+"""`amas`: the runbook as commands. Each one names its options here and shows what its module found."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, NoReturn
+
+import typer
+
+from runbook import cache, checks, database, environment, places, terminal
+from runbook import down as downs
+from runbook import health as health_page
+from runbook import logs as log_page
+from runbook import status as status_page
+from runbook.api import Api
+from runbook.connections import connections
+from runbook.engine import connect
+from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.keys import key_of
+from runbook.smoke.run import measure, refuse_failed
+from runbook.stack import Stack
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="amas",
+    help="The operator's command line: every page of the runbook is a verb.\n\n"
+    "Exit codes: 0 ok, 1 a check failed, 2 wrong usage or refused, 3 the environment is missing.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+keys_app = typer.Typer(help="The stack's keys.", no_args_is_help=True, rich_markup_mode=None)
+db_app = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
+cache_app = typer.Typer(help="The cache.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys_app, name="keys")
+app.add_typer(db_app, name="db")
+app.add_typer(cache_app, name="cache")
+
+StackName = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        metavar="NAME",
+        default_factory=places.stack_name,
+        show_default=False,
+        help="Default: AMAS_STACK, or local.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Facts as JSON on stdout, an error as JSON on stderr.")]
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+def main() -> NoReturn:
+    """The one place where errors become text and exit codes."""
+    as_json = "--json" in sys.argv[1:]
+    sys.exit(run(lambda: app(prog_name="amas", standalone_mode=False), as_json=as_json))
+
+
+def run(command: Callable[[], object], *, as_json: bool) -> int:
+    try:
+        returned = command()
+    except AmasError as error:
+        terminal.show_error(error, as_json=as_json)
+        return error.exit_code
+    except typer.TyperException as error:
+        terminal.show_error(UsageError(error.format_message(), "amas --help"), as_json=as_json)
+        return UsageError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        terminal.show_error(CheckFailed("interrupted"), as_json=as_json)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = None  # the reader has gone, as with `| head`: nothing is left to flush
+        return 0
+    return returned if isinstance(returned, int) else 0
+
+
+@app.command()
+def up(
+    stack: StackName,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", metavar="KEY=VALUE", help="Set and keep a setting.")
+    ] = None,
+    skip_smoke: Annotated[
+        bool, typer.Option("--skip-smoke", help="Do not send the smoke test's traces.")
+    ] = False,
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare-only", help="Stop when tools and images stand.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the stack up and prove it. Runs on the host.
+
+    Prepares the machine, releases by pulumi, ends with the smoke test. Safe to repeat.
+    """
+    from runbook.up import flow  # noqa: PLC0415 - host only: builds tools and images
+
+    plan = flow.Plan(stack, tuple(config or ()), with_smoke=not skip_smoke, prepare_only=prepare_only)
+    progress = terminal.Progress()
+    standing = flow.bring_up(plan, progress)
+    if as_json:
+        terminal.show_json(
+            {"stack": stack, **(asdict(standing) if standing else {}), "steps": dict(progress.finished)}
+        )
+    elif standing:
+        terminal.show_lines(flow.next_lines(standing, stack))
+
+
+@app.command()
+def smoke(
+    stack: StackName,
+    seed: Annotated[int, typer.Option(help="The traces are the same for the same seed.")] = 1,
+    url: Annotated[str | None, typer.Option(help="Default: the stack's own address.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that traces are stored. Runs on the host.
+
+    Sends 1,000 varied ones, reads them back, counts them by SQL, purges them.
+    """
+    outcome = measure(Stack(stack), seed, url)
+    if as_json:
+        terminal.show_json({**asdict(outcome), "ok": outcome.ok})
+    else:
+        terminal.show_table(
+            ["check", "state", "found"], [[one.name, one.state, one.detail] for one in outcome.lines]
+        )
+        terminal.show_lines([outcome.verdict()])
+    refuse_failed(outcome)
+
+
+@app.command()
+def down(
+    stack: StackName,
+    purge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Delete the data, the stack and its configuration too: type the stack's name.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Destroy the stack, keep its data. Runs on the host."""
+    progress = terminal.Progress()
+    if purge is not None:
+        downs.refuse_other_name(stack, purge)
+        gone = downs.purge(Stack(stack), purge, connect(), progress)
+    else:
+        gone = downs.take_down(Stack(stack), connect(), progress)
+    if as_json:
+        terminal.show_json(asdict(gone))
+    else:
+        terminal.show_lines(downs.closing_lines(gone))
+
+
+@app.command()
+def status(stack: StackName, as_json: AsJson = False) -> None:
+    """Every part and its health. Runs on the host.
+
+    Exits with 1 when a part is not healthy.
+    """
+    found = status_page.look(connect(), stack, places.image_lock(), datetime.now(UTC))
+    if as_json:
+        terminal.show_json(found.as_json())
+    else:
+        terminal.show_table(["part", "state", "up", "image", ""], status_page.table_rows(found))
+        terminal.show_lines(status_page.closing_lines(found))
+    if found.ill:
+        raise typer.Exit(CheckFailed.exit_code)
+
+
+@app.command()
+def logs(  # noqa: PLR0913, PLR0917 - one parameter an option
+    stack: StackName,
+    part: Annotated[
+        str | None, typer.Argument(help="A part such as api or db; all of them when left out.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="SPAN", help="How far back: 90s, 10m, 2h, 1d.")] = None,
+    level: Annotated[str | None, typer.Option(help="At least: debug, info, warning or error.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    tail: Annotated[int | None, typer.Option(min=1, help="Only the last lines of all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """What the containers say, by time. Runs on the host."""
+    now = datetime.now(UTC)
+    wanted = log_page.Wanted(
+        part, now - log_page.span(since) if since else None, log_page.check_level(level), tail
+    )
+    show = log_page.shown_as_json if as_json else lambda line: log_page.readable(line, stack)
+    engine = connect()
+    for line in log_page.collected(engine, stack, wanted):
+        terminal.show_line(show(line))
+    if follow:
+        for line in log_page.followed(engine, stack, wanted, since=now):
+            terminal.show_line(show(line))
+
+
+@app.command()
+def health(
+    stack: StackName,
+    url: Annotated[
+        str | None, typer.Option(envvar="AMAS_URL", help="Default: AMAS_URL, or the stack's address.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The daily checks over HTTP. Runs on the host and inside the network.
+
+    Sections 2.1 to 2.3 and 6.1 to 6.3 of the runbook; exits with 1 when one fails.
+    """
+    with Api(url, health_page.keys_from()) if url else health_page.api_of(stack) as api:
+        found = health_page.check(api)
+    if as_json:
+        terminal.show_json(
+            {"url": api.url, "ok": checks.passed(found), "checks": [asdict(one) for one in found]}
+        )
+    else:
+        rows = [
+            [one.section, one.name, one.state, one.value or "-", one.reason or one.target] for one in found
+        ]
+        terminal.show_table(["", "check", "state", "value", "target"], rows)
+    if not checks.passed(found):
+        raise typer.Exit(CheckFailed.exit_code)
+
+
+@app.command()
+def env(stack: StackName, as_json: AsJson = False) -> None:
+    """Print export lines for a shell. Runs on the host.
+
+    For `. scripts/env`, which evaluates them.
+    """
+    variables = environment.of_this_checkout(stack, connections(Stack(stack)))
+    if as_json:
+        terminal.show_json(variables)
+    else:
+        terminal.show_raw("\n".join(environment.export_lines(variables)))
+
+
+@keys_app.command("show")
+def show_key(scope: Annotated[str, typer.Argument()], stack: StackName, as_json: AsJson = False) -> None:
+    """Print one key and nothing else. Runs on the host.
+
+    SCOPE: ingest, read, admin or metrics.
+    """
+    key = key_of(Stack(stack), scope)
+    if as_json:
+        terminal.show_json({"scope": scope, "key": key})
+    else:
+        terminal.show_raw(key)
+
+
+@db_app.command("psql", context_settings=PASS_THROUGH)
+def psql(
+    stack: StackName, arguments: Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]")] = None
+) -> None:
+    """Open psql as the database's owner. Runs on the host.
+
+    Exits as psql does; reads stdin when it is piped.
+    """
+    raise typer.Exit(database.psql(connect(), stack, arguments or []))
+
+
+@cache_app.command("cli", context_settings=PASS_THROUGH)
+def cache_cli(
+    stack: StackName, arguments: Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]")] = None
+) -> None:
+    """Open redis-cli on the cache. Runs on the host.
+
+    Exits as redis-cli does; reads commands from stdin when it is piped.
+    """
+    password = Stack(stack).secret("cachePassword")
+    raise typer.Exit(cache.cache_cli(connect(), stack, password, arguments or []))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""`amas down`: destroys what can be made again and keeps the data volumes; `--purge` forgets these too."""
+
+from dataclasses import dataclass
+
+from runbook import places
+from runbook.engine import Engine, Leftovers
+from runbook.errors import CheckFailed, UsageError
+from runbook.events import Changed, Diagnosed, Event
+from runbook.stack import Stack
+from runbook.terminal import Progress
+from runbook.volumes import data_volumes
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What the engine holds after the stack has gone."""
+
+    stack: str
+    kept: tuple[str, ...]
+    purged: bool
+
+
+def take_down(stack: Stack, engine: Engine, progress: Progress) -> Gone:
+    with progress.step("pulumi destroy"):
+        _destroy(stack, ["--exclude-protected=true"], progress)
+    with progress.step("look for leftovers"):
+        refuse_leftovers(engine.leftovers(stack.name), kept=data_volumes(stack.name))
+    return Gone(stack.name, _kept(engine, stack.name), purged=False)
+
+
+def purge(stack: Stack, typed: str, engine: Engine, progress: Progress) -> Gone:
+    """The name typed exactly is the consent: everything stored in the stack is lost."""
+    refuse_other_name(stack.name, typed)
+    with progress.step("pulumi destroy"):
+        stack.unprotect_all()
+        _destroy(stack, ["--exclude-protected=false"], progress)
+    with progress.step("remove the data volumes"):
+        engine.remove_volumes(engine.leftovers(stack.name).volumes)
+    with progress.step("remove stack and configuration"):
+        stack.remove()
+    with progress.step("look for leftovers"):
+        refuse_leftovers(engine.leftovers(stack.name), kept=())
+    return Gone(stack.name, (), purged=True)
+
+
+def refuse_other_name(stack: str, typed: str) -> None:
+    if typed != stack:
+        raise UsageError(
+            f"--purge {typed!r} is not the name of this stack: nothing was touched",
+            f"amas down --purge {stack}",
+        )
+
+
+def refuse_leftovers(found: Leftovers, kept: tuple[str, ...]) -> None:
+    left = [
+        *(f"container {name}" for name in found.containers),
+        *(f"network {name}" for name in found.networks),
+        *(f"volume {name}" for name in found.volumes if name not in kept),
+    ]
+    if left:
+        raise CheckFailed("\n".join(["still in the engine:", *left]), "amas down")
+
+
+def closing_lines(gone: Gone) -> list[str]:
+    if gone.purged:
+        return [f"stack `{gone.stack}` is gone, with its data and its configuration"]
+    kept = ", ".join(gone.kept) or "no data volume"
+    return [
+        f"stack `{gone.stack}` is down; kept: {kept}",
+        "next   ./scripts/up     brings it back with its data",
+    ]
+
+
+def _destroy(stack: Stack, flags: list[str], progress: Progress) -> None:
+    log = places.state_dir() / "logs" / "down.log"
+    errors: list[str] = []
+
+    def tell(event: Event) -> None:
+        match event:
+            case Changed(word=word, name=name, kind=kind):
+                progress.say(f"{word} {kind} {name}")
+            case Diagnosed(severity="error", message=message):
+                errors.append(message)
+
+    exit_code = stack.destroy(flags, log, tell)
+    if exit_code != 0:
+        raise CheckFailed(
+            "\n".join([f"pulumi ended with {exit_code}; its output is in {log}", *errors]), f"less {log}"
+        )
+
+
+def _kept(engine: Engine, stack: str) -> tuple[str, ...]:
+    return engine.leftovers(stack).volumes

@@ -1,0 +1,225 @@
+"""The Docker engine as the runbook needs it: containers by stack and part, their logs, commands inside them.
+
+The sole importer of the Docker SDK, and only when a verb connects: the other verbs run without it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runbook.errors import EnvironmentMissing
+
+if TYPE_CHECKING:
+    import docker
+
+STACK_LABEL = "amas.stack"
+PART_LABEL = "amas.part"
+BEGIN_WITH = "./scripts/up"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a stack, as the engine saw it when asked."""
+
+    id: str
+    name: str
+    part: str
+    image: str
+    state: str
+    health: str | None
+    exit_code: int
+    restarts: int
+    restart_policy: str
+    started_at: datetime | None
+    address: str | None
+    ports: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    @property
+    def is_job(self) -> bool:
+        """Runs once and ends: a migration, a loader of files."""
+        return self.restart_policy in {"", "no"}
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line, with the engine's own stamp (RFC 3339, nanoseconds), which sorts as text."""
+
+    stamp: str
+    container: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """Names of everything in the engine that carries a stack's label."""
+
+    containers: tuple[str, ...]
+    networks: tuple[str, ...]
+    volumes: tuple[str, ...]
+
+
+class Engine(Protocol):
+    """The seam: the real engine, or a twin in the tests."""
+
+    def containers(self, stack: str, part: str | None = None) -> list[Container]: ...
+    def log_lines(
+        self, container: Container, *, since: datetime | None, tail: int | None
+    ) -> list[LogLine]: ...
+    def follow_log(self, container: Container, since: datetime) -> Iterator[LogLine]: ...
+    def run_inside(self, container: Container, command: Sequence[str]) -> tuple[int, str]: ...
+    def volume_sizes(self, stack: str) -> dict[str, int]: ...
+    def leftovers(self, stack: str) -> Leftovers: ...
+    def remove_volumes(self, names: Sequence[str]) -> None: ...
+
+
+def connect() -> Engine:
+    try:
+        import docker  # noqa: PLC0415 - host only: absent from the runbook image
+    except ModuleNotFoundError:
+        raise EnvironmentMissing(
+            "this verb runs on the host: the Docker SDK is not installed here", BEGIN_WITH
+        ) from None
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as reason:
+        raise EnvironmentMissing(f"the Docker engine does not answer: {reason}", BEGIN_WITH) from None
+    return DockerEngine(client)
+
+
+def require_part(engine: Engine, stack: str, part: str) -> Container:
+    """A running container of the part; the environment is missing when there is none."""
+    found = [container for container in engine.containers(stack, part) if container.state == "running"]
+    if not found:
+        raise EnvironmentMissing(f"no container of part `{part}` runs in stack `{stack}`", "amas status")
+    return found[0]
+
+
+class DockerEngine:
+    """The engine behind DOCKER_HOST or the local socket."""
+
+    def __init__(self, client: "docker.DockerClient") -> None:
+        self._client = client
+
+    def containers(self, stack: str, part: str | None = None) -> list[Container]:
+        found = self._client.containers.list(
+            all=True, filters={"label": _labels(stack, part)}, ignore_removed=True
+        )
+        return sorted((container_facts(one.attrs) for one in found), key=lambda one: (one.part, one.name))
+
+    def log_lines(self, container: Container, *, since: datetime | None, tail: int | None) -> list[LogLine]:
+        raw: bytes = self._client.api.logs(
+            container.id, timestamps=True, since=_epoch(since), tail="all" if tail is None else tail
+        )
+        return [log_line(container, line) for line in raw.decode(errors="replace").splitlines() if line]
+
+    def follow_log(self, container: Container, since: datetime) -> Iterator[LogLine]:
+        chunks = self._client.api.logs(
+            container.id, timestamps=True, stream=True, follow=True, since=_epoch(since)
+        )
+        pending = b""
+        for chunk in chunks:
+            *whole, pending = (pending + chunk).split(b"\n")
+            yield from (log_line(container, line.decode(errors="replace")) for line in whole if line)
+
+    def run_inside(self, container: Container, command: Sequence[str]) -> tuple[int, str]:
+        created = self._client.api.exec_create(container.id, list(command))
+        output: bytes = self._client.api.exec_start(created["Id"])
+        exit_code: int = self._client.api.exec_inspect(created["Id"])["ExitCode"]
+        return exit_code, output.decode(errors="replace")
+
+    def volume_sizes(self, stack: str) -> dict[str, int]:
+        mine = {volume.name for volume in self._volumes(stack)}
+        listed = self._client.df().get("Volumes") or []
+        return {one["Name"]: max(0, one["UsageData"]["Size"]) for one in listed if one["Name"] in mine}
+
+    def leftovers(self, stack: str) -> Leftovers:
+        return Leftovers(
+            containers=tuple(container.name for container in self.containers(stack)),
+            networks=tuple(
+                sorted(str(one.name) for one in self._client.networks.list(filters=_filter(stack)))
+            ),
+            volumes=tuple(sorted(str(one.name) for one in self._volumes(stack))),
+        )
+
+    def remove_volumes(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._client.volumes.get(name).remove()
+
+    def _volumes(self, stack: str) -> list[Any]:
+        return list(self._client.volumes.list(filters=_filter(stack)))
+
+
+def pass_through(container: Container, command: Sequence[str]) -> int:
+    """Runs a command inside with our own stdin, stdout and stderr, and a terminal when we have one."""
+    return subprocess.run(exec_command(container, command, terminal=has_terminal()), check=False).returncode
+
+
+def exec_command(container: Container, command: Sequence[str], *, terminal: bool) -> list[str]:
+    client = shutil.which("docker")
+    if not client:
+        raise EnvironmentMissing("the docker command is not on PATH", "apt-get install docker-cli")
+    return [client, "exec", "--interactive", *(["--tty"] if terminal else []), container.id, *command]
+
+
+def has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def container_facts(attributes: dict[str, Any]) -> Container:
+    """The engine's inspect answer, reduced."""
+    state, config = attributes["State"], attributes["Config"]
+    networks = attributes["NetworkSettings"]["Networks"] or {}
+    addresses = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
+    return Container(
+        id=attributes["Id"],
+        name=attributes["Name"].lstrip("/"),
+        part=config["Labels"].get(PART_LABEL, "?"),
+        image=config["Image"],
+        state=state["Status"],
+        health=(state.get("Health") or {}).get("Status"),
+        exit_code=state["ExitCode"],
+        restarts=attributes.get("RestartCount", 0),
+        restart_policy=attributes["HostConfig"]["RestartPolicy"]["Name"],
+        started_at=engine_time(state["StartedAt"]),
+        address=addresses[0] if addresses else None,
+        ports=published(attributes["NetworkSettings"].get("Ports") or {}),
+        networks=tuple(sorted(networks)),
+    )
+
+
+def published(ports: dict[str, list[dict[str, str]] | None]) -> tuple[str, ...]:
+    return tuple(
+        f"{bound['HostIp']}:{bound['HostPort']}" for bindings in ports.values() for bound in bindings or []
+    )
+
+
+def engine_time(stamp: str) -> datetime | None:
+    """The engine writes nanoseconds, and year 1 for never."""
+    if stamp.startswith("0001"):
+        return None
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
+
+
+def log_line(container: Container, line: str) -> LogLine:
+    stamp, _, text = line.partition(" ")
+    return LogLine(stamp, container.name, text)
+
+
+def _labels(stack: str, part: str | None) -> list[str]:
+    return [f"{STACK_LABEL}={stack}", *([f"{PART_LABEL}={part}"] if part else [])]
+
+
+def _filter(stack: str) -> dict[str, str]:
+    return {"label": f"{STACK_LABEL}={stack}"}
+
+
+def _epoch(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None

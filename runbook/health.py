@@ -1,0 +1,73 @@
+"""`amas health`: asks the service over HTTP, from the host or inside the network, and judges the answers."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from runbook.api import Answer, Api, Keys
+from runbook.checks import Check, Missing, Seen, judge
+from runbook.errors import AmasError, EnvironmentMissing
+from runbook.exposition import Exposition, parse
+from runbook.stack import Stack
+
+SCRAPES = 8
+
+
+def check(api: Api) -> list[Check]:
+    return judge(look(api))
+
+
+def look(api: Api) -> Seen:
+    return Seen(
+        health=_asked(api.health),
+        scrapes=_scrapes(api),
+        alerts=_asked(lambda: api.read("/api/alerts/active")),
+        history=_asked(lambda: api.read("/api/alerts/history")),
+        rate=_asked(lambda: api.read("/api/insights/rate", {"window": "24h"})),
+    )
+
+
+def _asked(ask: Callable[[], Answer]) -> Answer | Missing:
+    try:
+        return ask()
+    except AmasError as reason:
+        return Missing(reason.message)
+
+
+def _scrapes(api: Api) -> list[Exposition] | Missing:
+    """Several, since the load balancer spreads them over the replicas."""
+    found: list[Exposition] = []
+    for _ in range(SCRAPES):
+        answer = _asked(api.metrics)
+        if isinstance(answer, Missing):
+            return answer
+        if answer.status != 200:
+            return Missing(f"answered {answer.status}: {answer.text[:80]!r}")
+        try:
+            found.append(parse(answer.text))
+        except ValueError as reason:
+            return Missing(f"does not parse: {reason}")
+    return found
+
+
+def api_of(stack_name: str) -> Api:
+    """The stack of this checkout at its own address, with its keys."""
+    stack = Stack(stack_name)
+    config = stack.config()
+    read, metrics = (config[name].value if name in config else None for name in ("keyRead", "keyMetrics"))
+    return Api(stack.url(), Keys(read=read, metrics=metrics))
+
+
+def keys_from(environ: Mapping[str, str] = os.environ) -> Keys:
+    """From mounted files, as the scheduler has them; the read key serves the metrics unless they have one."""
+    read = _file(environ.get("AMAS_READ_KEY_FILE"))
+    return Keys(read=read, metrics=_file(environ.get("AMAS_METRICS_KEY_FILE")) or read)
+
+
+def _file(path: str | None) -> str | None:
+    if not path:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as reason:
+        raise EnvironmentMissing(f"the key file {path} cannot be read: {reason.strerror}") from None

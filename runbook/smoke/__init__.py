@@ -1,0 +1,1 @@
+"""A thousand varied traces through the load balancer, read back and counted."""

@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM decision_insights WHERE run_id = :'run_id';

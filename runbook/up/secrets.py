@@ -1,0 +1,59 @@
+"""The stack and its secrets, each made once: a second run finds them and changes nothing."""
+
+import os
+import secrets
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from runbook import places
+from runbook.stack import Stack
+from runbook.terminal import Progress
+
+PASSWORDS = (
+    "dbOwnerPassword",
+    "dbAppPassword",
+    "dbReaderPassword",
+    "dbMonitorPassword",
+    "cachePassword",
+    "queuePassword",
+)
+KEYS = ("keyIngest", "keyRead", "keyAdmin", "keyMetrics")
+GENERATED = (*PASSWORDS, *KEYS)
+RANDOM_BYTES = 32
+
+
+def ensure_secrets(stack: Stack, progress: Progress) -> None:
+    """Makes what is missing: state folders, passphrase, stack, secrets (encrypted in its config)."""
+    ensure_state_dir(places.state_dir())
+    if ensure_passphrase(places.state_dir() / "passphrase"):
+        progress.say(
+            f"passphrase made: {places.state_dir() / 'passphrase'} (keep a copy: it opens every secret)"
+        )
+    stack.select_or_create()
+    made = missing_secrets(stack.config())
+    for key in made:
+        stack.set_secret(key, secrets.token_urlsafe(RANDOM_BYTES))
+    if made:
+        progress.say(f"generated and encrypted: {', '.join(made)}")
+
+
+def missing_secrets(present: Collection[str]) -> list[str]:
+    return [key for key in GENERATED if key not in present]
+
+
+def ensure_state_dir(folder: Path) -> None:
+    for path in (folder, folder / "pulumi", folder / "backend", folder / "stacks", folder / "logs"):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+
+
+def ensure_passphrase(file: Path, make: Callable[[int], str] = secrets.token_urlsafe) -> bool:
+    """True when it was made now. An existing one is only closed to others, never replaced."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        file.chmod(0o600)
+        return False
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(make(RANDOM_BYTES))
+    return True

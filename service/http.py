@@ -1,0 +1,184 @@
+"""The HTTP edge: request ids, security headers, problem answers, bodies within limits."""
+
+import logging
+import os
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import Disconnected, Problem, ServiceError, StoreUnavailable
+
+JSON = b"application/json"
+PROBLEM = "application/problem+json"
+REQUEST_ID = "amas.request_id"
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+# An API: nothing here is ever a page, a script or something to frame.
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_NO_STORE = (b"cache-control", b"no-store")
+
+logger = logging.getLogger("Http")
+
+
+class Edge:
+    """Gives every request an id, every answer its headers, and every error one form."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope[REQUEST_ID] = request_id.decode()
+        started = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], *_SECURITY, (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, with_headers)
+        except Disconnected:
+            logger.debug("client went away", extra={"requestId": scope[REQUEST_ID], "path": scope["path"]})
+        except Exception as error:
+            if not started:
+                await send_problem(with_headers, scope, as_problem(error))
+            if not isinstance(error, ServiceError | HTTPException):
+                facts = {"requestId": scope[REQUEST_ID], "path": scope["path"]}
+                logger.exception("unforeseen error", extra=facts)
+
+
+def _request_id(scope: Scope) -> bytes:
+    came = header(scope, b"x-request-id")
+    return came if came and _REQUEST_ID.fullmatch(came) else os.urandom(12).hex().encode()
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The first header of that name (in lower case)."""
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return None
+
+
+def as_problem(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return Problem(error.status_code, error.detail, _HTTP_DETAIL.get(error.status_code, error.detail),
+                       headers=error.headers or {})  # fmt: skip
+    if isinstance(error, StoreUnavailable):
+        return Problem(
+            503, "Store away", "the database did not answer; try again", headers={"Retry-After": "2"}
+        )
+    return Problem(500, "Internal error", "the service failed; its log has the request id")
+
+
+_HTTP_DETAIL = {
+    404: "no such route; GET /openapi.json lists them",
+    405: "the route does not take this method; the Allow header lists those it takes",
+}
+
+
+def problem_body(problem: Problem, request_id: str) -> bytes:
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "requestId": request_id,
+    }
+    if problem.field is not None:
+        body["field"] = problem.field
+    return msgspec.json.encode(body | dict(problem.more))
+
+
+async def send_problem(send: Send, scope: Scope, problem: Problem) -> None:
+    headers = [(key.lower().encode(), value.encode()) for key, value in problem.headers.items()]
+    body = problem_body(problem, scope[REQUEST_ID])
+    await respond(send, problem.status, body, PROBLEM.encode(), headers)
+
+
+async def respond(
+    send: Send,
+    status: int,
+    body: bytes,
+    content_type: bytes = JSON,
+    more: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
+    """A whole answer without a Response object, for the hot route."""
+    length = str(len(body)).encode()
+    headers = [(b"content-type", content_type), (b"content-length", length), _NO_STORE, *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def problem_response(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler."""
+    problem = as_problem(error)
+    body = problem_body(problem, request.scope[REQUEST_ID])
+    return Response(body, problem.status, dict(problem.headers) | {"Cache-Control": "no-store"}, PROBLEM)
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`value` encoded; bytes are taken for JSON already."""
+    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    return Response(body, status, {"Cache-Control": "no-store"} | dict(headers or {}), JSON.decode())
+
+
+async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
+    """The whole body; raises Problem 413 as soon as it is known to be too long, announced or not."""
+    refuse_announced(scope, most_bytes)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        return whole if len(whole) <= most_bytes else _refuse_size(most_bytes)
+    parts = bytearray(_part(message))
+    while message.get("more_body"):
+        message = await receive()
+        parts += _part(message)
+        if len(parts) > most_bytes:
+            _refuse_size(most_bytes)
+    return bytes(parts)
+
+
+async def stream_body(receive: Receive) -> AsyncIterator[bytes]:
+    """The body in the pieces it arrives in; raises Disconnected."""
+    more = True
+    while more:
+        message = await receive()
+        yield _part(message)
+        more = message.get("more_body", False)
+
+
+def _part(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise Disconnected("while its body was read")
+    part: bytes = message.get("body", b"")
+    return part
+
+
+def refuse_announced(scope: Scope, most_bytes: int) -> None:
+    announced = header(scope, b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > most_bytes:
+        _refuse_size(most_bytes)
+
+
+def _refuse_size(most_bytes: int) -> bytes:
+    raise Problem(413, "Too large", f"the body may have {most_bytes} bytes at most")

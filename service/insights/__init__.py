@@ -1,0 +1,1 @@
+"""The way of a decision trace: parsed, queued, committed, acknowledged, read back."""

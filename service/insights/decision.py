@@ -1,0 +1,83 @@
+"""The values that travel: a parsed decision, a refusal, and what became of a decision."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+ID_ALLOWED = "a UUIDv7 or 1 to 128 characters of [A-Za-z0-9._:-]"
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One row to be; the field names are the columns that `write_batch` in the SQL reads.
+
+    The JSON parts stay the bytes that came, so no digit of a number is lost on the way.
+    """
+
+    decision_id: str
+    created_at: datetime
+    occurred_at: datetime
+    # True when the id carries no time and has to be claimed in `decision_keys`.
+    keyed: bool
+    user_id: str
+    action: str
+    duration_ms: float
+    state_snapshot: msgspec.Raw
+    difficulty_factors: msgspec.Raw
+    triggers: msgspec.Raw
+    extra: msgspec.Raw
+    # SHA-256 in hex of the meaning of the trace: member order and spelling of numbers do not count.
+    content_hash: str
+    run_id: str | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a trace is not taken: the field, what is allowed, and what came (shortened)."""
+
+    field: str | None
+    reason: str
+    value: str | None = None
+    status: int = 400
+
+    def sentence(self) -> str:
+        subject = f"{self.field} " if self.field else ""
+        came = f"; it came as {self.value}" if self.value is not None else ""
+        return f"{subject}{self.reason}{came}"
+
+
+class Outcome(StrEnum):
+    """What became of a decision; only the first two are ever acknowledged with 2xx."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    # The database refused the content; it lies in the dead letters.
+    POISON = "poison"
+    # Not confirmed. The sender has to try again.
+    UNAVAILABLE = "unavailable"
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """An outcome with its reason where there is one."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+def canonical_id(text: str) -> str | None:
+    """The id as it is stored, None when it is none. UUIDs ignore case, so a UUIDv7 is lowered."""
+    if _V7.fullmatch(text):
+        return text.lower()
+    return text if _ID.fullmatch(text) else None
+
+
+def time_of(decision_id: str) -> datetime | None:
+    """The time inside a UUIDv7, None for any other id. Raises OverflowError past the year 9999."""
+    if not _V7.fullmatch(decision_id):
+        return None
+    milliseconds = int(decision_id[:8] + decision_id[9:13], 16)
+    return _EPOCH + timedelta(milliseconds=milliseconds)

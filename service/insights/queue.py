@@ -1,0 +1,124 @@
+"""The bounded queue between the requests and the writer: what does not fit is refused at once."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from service.errors import ServiceError
+from service.insights.decision import Decision, Receipt
+
+# All that waits, in bytes of the traces as they came: 5,000 rows of 64 KiB would not fit a replica.
+MOST_BYTES = 64 * 1024 * 1024
+# One statement; larger ones make the database hold several copies of the text at once.
+BATCH_BYTES = 4 * 1024 * 1024
+
+
+class QueueFull(ServiceError):
+    """No room now; trying again later makes sense."""
+
+
+class QueueClosed(ServiceError):
+    """The store is away, or this process is about to end."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A decision that waits, and who waits for it."""
+
+    decision: Decision
+    raw: bytes
+    since: float
+    receipt: asyncio.Future[Receipt]
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class Lead:
+    """What goes to the store, and later entries of the same content that share its fate."""
+
+    entry: Entry
+    followers: list[Entry] = field(default_factory=list)
+
+
+class WriteQueue:
+    """Counts an entry from `offer` to `settle`, so its size is all that was taken and not yet answered."""
+
+    def __init__(self, most_rows: int, clock: Callable[[], float]) -> None:
+        self._most_rows = most_rows
+        self._clock = clock
+        self._waiting: deque[Entry] = deque()
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._closed_because: str | None = None
+        self.rows = 0
+        self.size_bytes = 0
+
+    def offer(self, decision: Decision, raw: bytes) -> asyncio.Future[Receipt]:
+        """The receipt comes after COMMIT. Raises QueueFull or QueueClosed; then nothing was taken."""
+        if self._closed_because is not None:
+            raise QueueClosed(self._closed_because)
+        if self.rows >= self._most_rows or self.size_bytes >= MOST_BYTES:
+            raise QueueFull(f"{self.rows} decisions wait to be written")
+        receipt = asyncio.get_running_loop().create_future()
+        self._waiting.append(Entry(decision, raw, self._clock(), receipt))
+        self.rows += 1
+        self.size_bytes += len(raw)
+        self._filled.set()
+        self._emptied.clear()
+        return receipt
+
+    async def take(self, most_rows: int) -> list[Lead]:
+        """What gathered, at once; waits only while there is nothing. Ids are distinct within the batch.
+
+        The same id with the same content follows the first; with other content it waits for the next
+        batch, where the store compares the two.
+        """
+        await self._filled.wait()
+        leads: dict[str, Lead] = {}
+        held: list[Entry] = []
+        size_bytes = 0
+        while self._waiting and len(leads) < most_rows and size_bytes < BATCH_BYTES:
+            entry = self._waiting.popleft()
+            lead = leads.get(entry.decision.decision_id)
+            if lead is None:
+                leads[entry.decision.decision_id] = Lead(entry)
+                size_bytes += len(entry.raw)
+            elif lead.entry.decision.content_hash == entry.decision.content_hash:
+                lead.followers.append(entry)
+            else:
+                held.append(entry)
+        self._waiting.extendleft(reversed(held))
+        if not self._waiting:
+            self._filled.clear()
+        return list(leads.values())
+
+    def settle(self, entries: Iterable[Entry], receipt: Receipt) -> None:
+        """Answer those that were not answered yet."""
+        for entry in entries:
+            if entry.settled:
+                continue
+            entry.settled = True
+            self.rows -= 1
+            self.size_bytes -= len(entry.raw)
+            # Whoever waited may be gone.
+            if not entry.receipt.done():
+                entry.receipt.set_result(receipt)
+        if not self.rows:
+            self._emptied.set()
+
+    async def emptied(self) -> None:
+        """Returns when everything taken has been answered."""
+        if self.rows:
+            await self._emptied.wait()
+
+    def close(self, because: str) -> list[Entry]:
+        """Take nothing more; answers what waited, which is the caller's now."""
+        self._closed_because = because
+        waited = list(self._waiting)
+        self._waiting.clear()
+        self._filled.clear()
+        return waited
+
+    def reopen(self) -> None:
+        self._closed_because = None

@@ -1,0 +1,118 @@
+"""The routes that read, forget and purge insights."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.errors import Problem
+from service.http import json_response
+from service.insights import page
+from service.insights.decision import ID_ALLOWED, canonical_id, time_of
+from service.insights.ingest import RUN_ID, RUN_ID_ALLOWED
+from service.insights.insight import Database, Insights
+
+# One statement each: a large run goes in pieces that stay under the statement timeout.
+PURGE_ROWS = 2000
+WINDOW_HOURS = 7 * 24
+
+Demand = Callable[[Request], None]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Handlers; `may_read` and `may_administer` raise Problem 401 or 403."""
+
+    insights: Insights
+    database: Database
+    now: Callable[[], datetime]
+    may_read: Demand
+    may_administer: Demand
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/api/insights", self.newest),
+            Route("/api/insights/rate", self.rate),
+            Route("/api/insights/{decisionId}", self.insight),
+            Route("/api/insights/{decisionId}/cache", self.forget, methods=["DELETE"]),
+            Route("/api/runs/{runId}", self.run),
+            Route("/api/runs/{runId}", self.purge, methods=["DELETE"]),
+        ]
+
+    async def insight(self, request: Request) -> Response:
+        self.may_read(request)
+        decision_id = _decision_id(request)
+        found, hit = await self.insights.read(decision_id)
+        if found is None:
+            raise Problem(404, "Not found", f"no insight with decisionId {decision_id}", "decisionId")
+        return json_response(found, headers={"X-Cache": "hit" if hit else "miss"})
+
+    async def newest(self, request: Request) -> Response:
+        self.may_read(request)
+        return json_response(await page.read(self.database, page.parse(request.query_params)))
+
+    async def rate(self, request: Request) -> Response:
+        """Insights written an hour, newest hour first; rows of load and smoke runs do not count."""
+        self.may_read(request)
+        window = request.query_params.get("window", "24h")
+        since = self.now() - _window(window)
+        rows = await self.database.rows("rate", {"since": since})
+        hours = [{"hour": hour, "insightsWritten": count} for hour, count in rows]
+        return json_response({"window": window, "hours": hours})
+
+    async def forget(self, request: Request) -> Response:
+        self.may_administer(request)
+        decision_id = _decision_id(request)
+        if not await self.insights.forget([decision_id]):
+            raise Problem(503, "Cache away", "the cache did not answer; its entry ends by itself at its TTL")
+        return Response(status_code=204)
+
+    async def run(self, request: Request) -> Response:
+        self.may_read(request)
+        run_id = _run_id(request)
+        ((stored,),) = await self.database.rows("count_run", {"run_id": run_id})
+        return json_response({"runId": run_id, "stored": stored})
+
+    async def purge(self, request: Request) -> Response:
+        """Only rows that carry this run id; the database lets the service delete no others."""
+        self.may_administer(request)
+        run_id = _run_id(request)
+        deleted = 0
+        while rows := await self.database.rows("purge_run", {"run_id": run_id, "most": PURGE_ROWS}):
+            deleted += len(rows)
+            await self.insights.forget([decision_id for (decision_id,) in rows])
+        return json_response({"runId": run_id, "deleted": deleted})
+
+
+def _decision_id(request: Request) -> str:
+    came = request.path_params["decisionId"]
+    decision_id = canonical_id(came)
+    if decision_id is None:
+        raise Problem(
+            400, "Bad id", f"decisionId must be {ID_ALLOWED}; it came as {came[:80]!r}", "decisionId"
+        )
+    try:
+        time_of(decision_id)
+    except OverflowError:
+        raise Problem(404, "Not found", f"no insight with decisionId {decision_id}", "decisionId") from None
+    return decision_id
+
+
+def _run_id(request: Request) -> str:
+    came: str = request.path_params["runId"]
+    if not RUN_ID.fullmatch(came):
+        raise Problem(400, "Bad run id", f"runId must be {RUN_ID_ALLOWED}; it came as {came[:80]!r}", "runId")
+    return came
+
+
+def _window(text: str) -> timedelta:
+    match = re.fullmatch(r"([1-9]\d{0,3})([hd])", text, re.ASCII)
+    hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
+    if not 1 <= hours <= WINDOW_HOURS:
+        allowed = f"1h to {WINDOW_HOURS}h, or 1d to {WINDOW_HOURS // 24}d"
+        raise Problem(400, "Bad parameter", f"window must be {allowed}; it came as {text[:80]!r}", "window")
+    return timedelta(hours=hours)

@@ -1,0 +1,157 @@
+"""The in-memory store, and the contract that it and the real one are both held to."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from service.errors import StoreRefused
+from service.insights import trace
+from service.insights.decision import Decision, Outcome, Refusal
+from service.insights.store import Store
+
+POISON = "\x07poison"
+
+
+@dataclass
+class MemoryStore:
+    """Keeps rows in a dict; `failures` are raised by the next writes, one each."""
+
+    rows: dict[str, Decision] = field(default_factory=dict)
+    letters: list[tuple[Decision, bytes, str]] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+
+    async def write(self, batch: Sequence[Decision]) -> list[Outcome]:
+        self._fail()
+        self.batches.append(len(batch))
+        if any(one.user_id == POISON for one in batch):
+            raise StoreRefused("22P05", "unsupported Unicode escape sequence")
+        return [self._write(one) for one in batch]
+
+    def _write(self, decision: Decision) -> Outcome:
+        known = self.rows.get(decision.decision_id)
+        if known is None:
+            self.rows[decision.decision_id] = decision
+            return Outcome.STORED
+        return Outcome.DUPLICATE if known.content_hash == decision.content_hash else Outcome.CONFLICT
+
+    async def bury(self, decision: Decision, raw: bytes, refused: StoreRefused) -> None:
+        self._fail()
+        if all(decision.content_hash != known.content_hash for known, _, _ in self.letters):
+            self.letters.append((decision, raw, refused.reason))
+
+    async def ping(self) -> None:
+        self._fail()
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+@dataclass
+class MemoryCache:
+    """Entries with the TTL they were put with; nothing ever expires."""
+
+    entries: dict[str, tuple[bytes, float]] = field(default_factory=dict)
+    away: bool = False
+
+    async def get(self, key: str) -> bytes | None:
+        return None if self.away or key not in self.entries else self.entries[key][0]
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        if not self.away:
+            self.entries[key] = (value, ttl_s)
+
+    async def drop(self, keys: list[str]) -> bool:
+        for key in keys:
+            self.entries.pop(key, None)
+        return not self.away
+
+
+def recently() -> str:
+    """A time inside every retention."""
+    return datetime.now(UTC).isoformat()
+
+
+def uuid7(when: datetime, random: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """A UUIDv7 of the given time."""
+    milliseconds = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    tail = random().hex
+    stamp = f"{milliseconds:012x}"
+    return f"{stamp[:8]}-{stamp[8:]}-7{tail[:3]}-a{tail[3:6]}-{tail[6:18]}"
+
+
+def raw_trace(decision_id: str, **fields: object) -> bytes:
+    """A trace that is complete but for what `fields` changes."""
+    full: dict[str, object] = {
+        "decisionId": decision_id,
+        "userId": "user-1",
+        "action": "raise_difficulty",
+        "durationMs": 12.5,
+        "stateSnapshot": {"mood": 0.5, "level": 3},
+        "difficultyFactors": {"length": 1.25},
+        "triggers": ["slow_answer"],
+    }
+    return msgspec.json.encode(full | fields)
+
+
+def decision(decision_id: str, **fields: object) -> Decision:
+    """The parsed form of raw_trace."""
+    parsed = trace.parse(raw_trace(decision_id, **fields), datetime.now(UTC), timedelta(days=90))
+    if isinstance(parsed, Refusal):
+        raise AssertionError(parsed.sentence())  # noqa: TRY004  # the value is wrong, not its type
+    return parsed
+
+
+def _timed(**fields: object) -> Decision:
+    return decision(uuid7(datetime.now(UTC)), **fields)
+
+
+def _keyed(**fields: object) -> Decision:
+    return decision(f"order:{uuid.uuid4()}", **({"occurredAt": recently()} | fields))
+
+
+def _expect(came: list[Outcome], wanted: list[Outcome]) -> None:
+    if came != wanted:
+        raise AssertionError(f"{came} instead of {wanted}")
+
+
+async def stores_then_knows_duplicates(store: Store) -> None:
+    batch = [_timed(), _keyed()]
+    _expect(await store.write(batch), [Outcome.STORED] * 2)
+    _expect(await store.write(batch), [Outcome.DUPLICATE] * 2)
+
+
+async def other_content_is_a_conflict(store: Store) -> None:
+    first = _timed()
+    keyed = _keyed()
+    await store.write([first, keyed])
+    moved = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+    others = [decision(first.decision_id, action="other"), decision(keyed.decision_id, occurredAt=moved)]
+    _expect(await store.write(others), [Outcome.CONFLICT] * 2)
+
+
+async def mixed_batch_keeps_its_order(store: Store) -> None:
+    old, changed = _keyed(), _timed()
+    await store.write([old, changed])
+    batch = [_timed(), old, decision(changed.decision_id, durationMs=1), _keyed()]
+    expected = [Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.STORED]
+    _expect(await store.write(batch), expected)
+
+
+async def burying_twice_keeps_one_letter(store: Store) -> None:
+    poison = _timed()
+    refused = StoreRefused("22P05", "unsupported Unicode escape sequence")
+    await store.bury(poison, b"{raw}", refused)
+    await store.bury(poison, b"{raw}", refused)
+
+
+CONTRACT: tuple[Callable[[Store], Awaitable[None]], ...] = (
+    stores_then_knows_duplicates,
+    other_content_is_a_conflict,
+    mixed_batch_keeps_its_order,
+    burying_twice_keeps_one_letter,
+)

@@ -1,0 +1,213 @@
+"""One trace from bytes: checked against the contract, in a form the database takes as it is."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+
+from service.insights import screen
+from service.insights.decision import ID_ALLOWED, Decision, Refusal, canonical_id, time_of
+
+MOST_BYTES = 64 * 1024
+MOST_AHEAD = timedelta(minutes=10)
+# A B-tree entry of the list by user must stay under 2,704 bytes, at up to four bytes a character.
+MOST_NAME = 256
+
+KNOWN = frozenset(
+    {
+        "decisionId",
+        "userId",
+        "occurredAt",
+        "action",
+        "durationMs",
+        "stateSnapshot",
+        "difficultyFactors",
+        "triggers",
+    }
+)
+# Answers carry it, so a trace that brings its own would be answered with something else than it sent.
+RESERVED = "createdAt"
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,6})\d*)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+_NO_OBJECT, _NO_LIST = msgspec.Raw(b"{}"), msgspec.Raw(b"[]")
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+Expected = TypeVar("Expected")
+
+
+def parse(raw: bytes, now: datetime, retention: timedelta, run_id: str | None = None) -> Decision | Refusal:
+    """A pure function of its arguments; `now` is aware and in UTC."""
+    if len(raw) > MOST_BYTES:
+        return Refusal(None, f"the trace may have {MOST_BYTES} bytes at most", f"{len(raw)} bytes", 413)
+    try:
+        trace = screen.decode(raw)
+        if not isinstance(trace, dict):
+            return Refusal(None, "the trace must be one JSON object", _shown(trace))
+        return _decision(trace, _parts(raw), _Window(now - retention, now + MOST_AHEAD), run_id)
+    except screen.Screened as error:
+        return Refusal(None, f"the trace {error}")
+    except _Wrong as wrong:
+        return wrong.refusal
+
+
+class _Wrong(Exception):
+    def __init__(self, field: str | None, reason: str, value: Any) -> None:
+        self.refusal = Refusal(field, reason, _shown(value))
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+class _Window(msgspec.Struct, frozen=True):
+    oldest: datetime
+    newest: datetime
+
+    def check(self, field: str, when: datetime, value: str, carries: str = "") -> None:
+        if when < self.oldest:
+            raise _Wrong(field, f"{carries}may not lie before {_stamp(self.oldest)} (the retention)", value)
+        if when > self.newest:
+            raise _Wrong(field, f"{carries}may not lie after {_stamp(self.newest)} (10 minutes ahead)", value)
+
+
+def _stamp(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _decision(
+    trace: dict[str, Any], parts: Mapping[str, msgspec.Raw], window: _Window, run_id: str | None
+) -> Decision:
+    decision_id = _decision_id(trace)
+    created_at = _time_inside(decision_id, window)
+    occurred_at = _occurred_at(trace, created_at, window)
+    user_id, action = _name(trace, "userId"), _name(trace, "action")
+    duration_ms = _number("durationMs", _needed(trace, "durationMs"), least=0.0)
+    factors = {
+        name: _number(f"difficultyFactors.{name}", value)
+        for name, value in _optional(trace, "difficultyFactors", dict, "an object of numbers").items()
+    }
+    state = _optional(trace, "stateSnapshot", dict, "an object")
+    triggers = _triggers(trace)
+    extra = {name: value for name, value in trace.items() if name not in KNOWN}
+    if RESERVED in extra:
+        raise _Wrong(RESERVED, "is set by the service and may not be sent", extra[RESERVED])
+    meaning = [decision_id, occurred_at, user_id, action, duration_ms, state, factors, triggers, extra]
+    return Decision(
+        decision_id=decision_id,
+        created_at=created_at or occurred_at,
+        occurred_at=occurred_at,
+        keyed=created_at is None,
+        user_id=user_id,
+        action=action,
+        duration_ms=duration_ms,
+        state_snapshot=parts.get("stateSnapshot", _NO_OBJECT),
+        difficulty_factors=parts.get("difficultyFactors", _NO_OBJECT),
+        triggers=parts.get("triggers", _NO_LIST),
+        extra=msgspec.Raw(msgspec.json.encode({name: parts[name] for name in extra}))
+        if extra
+        else _NO_OBJECT,
+        content_hash=hashlib.sha256(msgspec.json.encode(meaning, order="deterministic")).hexdigest(),
+        run_id=run_id,
+    )
+
+
+def _needed(trace: dict[str, Any], field: str) -> Any:
+    if field not in trace:
+        raise _Wrong(field, "is needed", _names(trace))
+    return trace[field]
+
+
+def _names(trace: dict[str, Any]) -> str:
+    return f"a trace with {', '.join(sorted(trace)) or 'no fields'}"
+
+
+def _optional(trace: dict[str, Any], field: str, kind: type[Expected], what: str) -> Expected:
+    value = trace.get(field) if field in trace else kind()
+    if not isinstance(value, kind):
+        raise _Wrong(field, f"must be {what}", value)
+    return value
+
+
+def _decision_id(trace: dict[str, Any]) -> str:
+    value = _needed(trace, "decisionId")
+    decision_id = canonical_id(value) if isinstance(value, str) else None
+    if decision_id is None:
+        raise _Wrong("decisionId", f"must be {ID_ALLOWED}", value)
+    return decision_id
+
+
+def _time_inside(decision_id: str, window: _Window) -> datetime | None:
+    try:
+        when = time_of(decision_id)
+    except OverflowError:
+        raise _Wrong("decisionId", "carries a time past the year 9999", decision_id) from None
+    if when is not None:
+        window.check("decisionId", when, decision_id, "carries a time that ")
+    return when
+
+
+def _occurred_at(trace: dict[str, Any], inside: datetime | None, window: _Window) -> datetime:
+    if "occurredAt" not in trace:
+        if inside is None:
+            raise _Wrong("occurredAt", "is needed, since decisionId carries no time", _names(trace))
+        return inside
+    value = trace["occurredAt"]
+    when = instant(value) if isinstance(value, str) else None
+    if when is None:
+        raise _Wrong("occurredAt", "must be RFC 3339, such as 2024-12-03T10:00:00Z", value)
+    window.check("occurredAt", when, value)
+    return when
+
+
+def instant(text: str) -> datetime | None:
+    """RFC 3339 to the microsecond; a leap second is the second after 59."""
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        return None
+    date, minute, second, fraction, zone = match.groups()
+    leap = second == "60"
+    zone = "+00:00" if zone in "Zz" else zone
+    try:
+        when = datetime.fromisoformat(
+            f"{date}T{minute}:{'59' if leap else second}.{(fraction or '').ljust(6, '0')}{zone}"
+        )
+        return (when + timedelta(seconds=int(leap))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _name(trace: dict[str, Any], field: str) -> str:
+    value = _needed(trace, field)
+    if not isinstance(value, str) or not 0 < len(value) <= MOST_NAME:
+        raise _Wrong(field, f"must be text of 1 to {MOST_NAME} characters", value)
+    return value
+
+
+def _number(field: str, value: Any, least: float | None = None) -> float:
+    allowed = "a finite number" if least is None else f"a finite number of at least {least:g}"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _Wrong(field, f"must be {allowed}", value)
+    try:
+        # Adding zero turns -0.0 into 0.0: they are the same duration.
+        number = float(value) + 0.0
+    except OverflowError:
+        raise _Wrong(field, f"must be {allowed} that a double can hold", str(value)) from None
+    if least is not None and number < least:
+        raise _Wrong(field, f"must be {allowed}", value)
+    return number
+
+
+def _triggers(trace: dict[str, Any]) -> list[str]:
+    triggers: list[Any] = _optional(trace, "triggers", list, "a list of texts")
+    for place, value in enumerate(triggers):
+        if not isinstance(value, str):
+            raise _Wrong(f"triggers[{place}]", "must be text", value)
+    return triggers

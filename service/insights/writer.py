@@ -1,0 +1,162 @@
+"""Group commit: whatever gathered while the last commit ran is the next batch, without waiting time."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.errors import StoreRefused, StoreUnavailable
+from service.insights.decision import Outcome, Receipt
+from service.insights.queue import Entry, Lead, WriteQueue
+from service.insights.store import Store
+
+# How long a batch is tried again: a database that restarts is back within it, and no sender waits longer
+# than a load balancer does.
+RETRY_FOR_S = 8.0
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 1.0
+# While the store is away one question a second finds it again.
+PING_EVERY_S = 1.0
+
+logger = logging.getLogger("DecisionRecorder")
+
+
+class Gauge(Protocol):
+    """What the writer tells about itself; service.metrics has the real one."""
+
+    def wrote(self, outcome: Outcome, waited_s: Sequence[float]) -> None: ...
+
+    def buried(self) -> None: ...
+
+    def retried(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Clock, randomness and sleep, handed in so that tests need no waiting."""
+
+    clock: Callable[[], float]
+    random: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    retry_for_s: float = RETRY_FOR_S
+    ping_every_s: float = PING_EVERY_S
+
+
+class Writer:
+    """One task that empties the queue into the store. It never acknowledges what it does not know."""
+
+    def __init__(
+        self, queue: WriteQueue, store: Store, gauge: Gauge, timing: Timing, batch_rows: int
+    ) -> None:
+        self._queue = queue
+        self._store = store
+        self._gauge = gauge
+        self._timing = timing
+        self._batch_rows = batch_rows
+        # Monotonic; when the last batch was answered by the store.
+        self.last_success: float | None = None
+        self.away = False
+
+    async def run(self) -> None:
+        """Until cancelled. An unforeseen error costs its own batch an answer of 503, never the loop."""
+        while True:
+            leads = await self._queue.take(self._batch_rows)
+            try:
+                await self._commit(leads)
+            except StoreUnavailable as error:
+                self._give_up(leads, str(error))
+                await self._until_back()
+            except Exception:
+                logger.exception("[DecisionRecorder] Failed to write decision insight", extra=_about(leads))
+                self._settle(leads, Receipt(Outcome.UNAVAILABLE, "the writer failed; it goes on"))
+
+    async def _commit(self, leads: Sequence[Lead]) -> None:
+        """Bisects on a refusal until the rows that cause it stand alone."""
+        if not leads:
+            return
+        try:
+            outcomes = await self._tried_again(leads)
+        except StoreRefused as refused:
+            if len(leads) == 1:
+                await self._bury(leads[0], refused)
+                return
+            middle = len(leads) // 2
+            await self._commit(leads[:middle])
+            await self._commit(leads[middle:])
+            return
+        self.last_success = self._timing.clock()
+        for outcome in Outcome:
+            self._settle(
+                [lead for lead, came in zip(leads, outcomes, strict=True) if came is outcome],
+                Receipt(outcome),
+            )
+
+    async def _tried_again(self, leads: Sequence[Lead]) -> list[Outcome]:
+        """Ids make it safe to try again after a commit whose outcome is unknown."""
+        batch = [lead.entry.decision for lead in leads]
+        deadline = self._timing.clock() + self._timing.retry_for_s
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._store.write(batch)
+            except StoreUnavailable as error:
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                jittered_s = pause_s * (0.5 + self._timing.random() / 2)
+                if self._timing.clock() + jittered_s > deadline:
+                    raise
+                self._gauge.retried()
+                logger.warning(
+                    "[DecisionRecorder] retrying a batch", extra=_about(leads) | {"reason": str(error)}
+                )
+                await self._timing.sleep(jittered_s)
+
+    async def _bury(self, lead: Lead, refused: StoreRefused) -> None:
+        entry = lead.entry
+        await self._store.bury(entry.decision, entry.raw, refused)
+        self._gauge.buried()
+        logger.error(
+            "[DecisionRecorder] Failed to write decision insight",
+            extra=_about([lead]) | {"sqlstate": refused.sqlstate, "reason": refused.reason},
+        )
+        self._settle([lead], Receipt(Outcome.POISON, refused.reason))
+
+    def _give_up(self, leads: Sequence[Lead], reason: str) -> None:
+        """The batch and all that waits behind it: they would wait as long for the same answer."""
+        self.away = True
+        waited = [Lead(entry) for entry in self._queue.close("the database is away")]
+        unanswered = [lead for lead in leads if not lead.entry.settled]
+        logger.error(
+            "[DecisionRecorder] Failed to write decision insight",
+            extra=_about(unanswered) | {"reason": reason, "waited": len(waited)},
+        )
+        self._settle([*unanswered, *waited], Receipt(Outcome.UNAVAILABLE, "the database is away"))
+
+    async def _until_back(self) -> None:
+        while True:
+            await self._timing.sleep(self._timing.ping_every_s)
+            try:
+                await self._store.ping()
+            except (StoreUnavailable, StoreRefused):
+                continue
+            logger.info("[DecisionRecorder] the database is back")
+            self.away = False
+            self._queue.reopen()
+            return
+
+    def _settle(self, leads: Sequence[Lead], receipt: Receipt) -> None:
+        """Followers of a row that was stored are duplicates of it; else they share its answer."""
+        later = Receipt(Outcome.DUPLICATE) if receipt.outcome is Outcome.STORED else receipt
+        self._answer([lead.entry for lead in leads if not lead.entry.settled], receipt)
+        self._answer([one for lead in leads for one in lead.followers if not one.settled], later)
+
+    def _answer(self, entries: Sequence[Entry], receipt: Receipt) -> None:
+        now = self._timing.clock()
+        self._queue.settle(entries, receipt)
+        self._gauge.wrote(receipt.outcome, [now - entry.since for entry in entries])
+
+
+def _about(leads: Sequence[Lead]) -> dict[str, object]:
+    if not leads:
+        return {"rows": 0}
+    return {"rows": len(leads), "decisionId": leads[0].entry.decision.decision_id}

@@ -1,0 +1,182 @@
+-- All statements of the running service: `-- name:` starts one, the lines under it say why.
+
+-- name: ping
+SELECT 1;
+
+-- name: write_batch
+-- Ids are distinct within a batch and come sorted, so that two writers never wait for each other in
+-- a circle. Answers the ids that were stored now.
+WITH incoming AS MATERIALIZED (
+    SELECT *
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+        decision_id text,
+        created_at timestamptz,
+        occurred_at timestamptz,
+        keyed boolean,
+        user_id text,
+        action text,
+        duration_ms double precision,
+        state_snapshot jsonb,
+        difficulty_factors jsonb,
+        triggers jsonb,
+        extra jsonb,
+        content_hash text,
+        run_id text
+    )
+),
+
+claimed AS (
+    INSERT INTO decision_keys (decision_id, created_at, content_hash)
+    SELECT
+        i.decision_id,
+        i.created_at,
+        decode(i.content_hash, 'hex') AS content_hash
+    FROM incoming AS i
+    WHERE i.keyed
+    ON CONFLICT (decision_id) DO NOTHING
+    RETURNING decision_id
+),
+
+stored AS (
+    INSERT INTO decision_insights (
+        decision_id, created_at, occurred_at, user_id, action, duration_ms,
+        state_snapshot, difficulty_factors, triggers, extra, run_id, content_hash
+    )
+    SELECT
+        i.decision_id,
+        i.created_at,
+        i.occurred_at,
+        i.user_id,
+        i.action,
+        i.duration_ms,
+        i.state_snapshot,
+        i.difficulty_factors,
+        i.triggers,
+        i.extra,
+        i.run_id,
+        decode(i.content_hash, 'hex') AS content_hash
+    FROM incoming AS i
+    WHERE NOT i.keyed OR i.decision_id IN (SELECT c.decision_id FROM claimed AS c)
+    ON CONFLICT (decision_id, created_at) DO NOTHING
+    RETURNING decision_id
+)
+
+SELECT s.decision_id FROM stored AS s;
+
+-- name: content_hashes
+-- What the ids that were not stored now already hold.
+SELECT
+    k.decision_id,
+    encode(k.content_hash, 'hex') AS content_hash
+FROM decision_keys AS k
+WHERE k.decision_id = any(%(keyed)s::text[])
+UNION ALL
+SELECT
+    d.decision_id,
+    encode(d.content_hash, 'hex') AS content_hash
+FROM unnest(%(timed)s::text[], %(times)s::timestamptz[]) AS u (decision_id, created_at)
+INNER JOIN decision_insights AS d
+    ON u.decision_id = d.decision_id AND u.created_at = d.created_at;
+
+-- name: confirm_earlier_commits
+-- A duplicate may have been committed on this server but not yet on the standby, after a cancelled
+-- wait. A commit record of our own waits for everything before it.
+SELECT pg_logical_emit_message(TRUE, 'amas.duplicate', '');
+
+-- name: bury
+INSERT INTO decision_dead_letters (decision_id, content_hash, run_id, sqlstate, reason, raw)
+VALUES (
+    %(decision_id)s, decode(%(content_hash)s, 'hex'), %(run_id)s, %(sqlstate)s, %(reason)s, %(raw)s
+)
+ON CONFLICT (content_hash) DO NOTHING;
+
+-- name: insight_by_time
+-- A UUIDv7: its time leads to one chunk.
+SELECT d.insight::text
+FROM insights AS d
+WHERE d.decision_id = %(decision_id)s AND d.created_at = %(created_at)s;
+
+-- name: insight_by_key
+-- Any other id: its key leads to the time, and so to one chunk.
+SELECT d.insight::text
+FROM insights AS d
+WHERE
+    d.decision_id = %(decision_id)s
+    AND d.created_at = (
+        SELECT k.created_at
+        FROM decision_keys AS k
+        WHERE k.decision_id = %(decision_id)s
+    );
+
+-- name: newest
+SELECT
+    d.insight::text,
+    d.created_at,
+    d.decision_id
+FROM insights AS d
+WHERE
+    d.created_at >= %(since)s AND d.created_at < %(until)s
+    AND (d.created_at, d.decision_id) < (%(before)s, %(before_id)s)
+ORDER BY d.created_at DESC, d.decision_id DESC
+LIMIT %(most)s;
+
+-- name: newest_by_user
+SELECT
+    d.insight::text,
+    d.created_at,
+    d.decision_id
+FROM insights AS d
+WHERE
+    d.user_id = %(user_id)s
+    AND d.created_at >= %(since)s AND d.created_at < %(until)s
+    AND (d.created_at, d.decision_id) < (%(before)s, %(before_id)s)
+ORDER BY d.created_at DESC, d.decision_id DESC
+LIMIT %(most)s;
+
+-- name: rate
+-- Rows of load and smoke runs are not traffic.
+SELECT
+    date_trunc('hour', d.created_at, 'UTC') AS hour,
+    count(*) AS insights_written
+FROM decision_insights AS d
+WHERE d.created_at > %(since)s AND d.run_id IS NULL
+GROUP BY hour
+ORDER BY hour DESC;
+
+-- name: count_run
+SELECT count(*)
+FROM decision_insights AS d
+WHERE d.run_id = %(run_id)s;
+
+-- name: purge_run
+SELECT p.decision_id
+FROM purge_run(%(run_id)s, %(most)s) AS p (decision_id);
+
+-- name: migration_lock
+-- Any number will do, as long as nobody else in this database locks the same.
+SELECT pg_advisory_lock(1634558323);
+
+-- name: migration_limits
+-- A migration that waits behind live traffic would stop all of it.
+SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '60s';
+
+-- name: create_schema_migrations
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- name: applied_migrations
+SELECT
+    m.number,
+    m.name,
+    m.checksum
+FROM schema_migrations AS m
+ORDER BY m.number;
+
+-- name: record_migration
+INSERT INTO schema_migrations (number, name, checksum)
+VALUES (%(number)s, %(name)s, %(checksum)s);

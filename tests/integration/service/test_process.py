@@ -1,0 +1,171 @@
+"""The real process: it loses nothing it acknowledged, whoever is killed, and ends cleanly."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.service.conftest import Cache, Database
+from tests.integration.service.standing import Endless, environ, poured, process
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def acknowledged(statuses: dict[str, int]) -> set[str]:
+    return {decision_id for decision_id, status in statuses.items() if status in (200, 201)}
+
+
+def stored(database: Database) -> list[str]:
+    return [str(decision_id) for (decision_id,) in database.rows("SELECT decision_id FROM decision_insights")]
+
+
+def assert_nothing_lost(database: Database, statuses: dict[str, int]) -> None:
+    rows = stored(database)
+    assert len(rows) == len(set(rows)), "an id has two rows"
+    assert acknowledged(statuses) <= set(rows), "an acknowledged decision is gone"
+
+
+def _until_ready(url: str) -> None:
+    """The writer asks once a second whether the database is back."""
+    deadline = time.monotonic() + 30
+    while httpx.get(f"{url}/ready").json()["dependencies"]["writer"]["state"] != "up":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+async def test_a_killed_database_takes_no_acknowledged_decision_with_it(
+    database: Database, cache: Cache, tmp_path: Path
+) -> None:
+    with process(environ(database, cache), tmp_path) as service:
+        traces = Endless()
+        pouring = asyncio.create_task(poured(service.url, traces))
+        await traces.reach(500)
+        await asyncio.to_thread(database.kill)
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(database.start)
+        await asyncio.to_thread(database.await_ready)
+        await traces.reach(500)
+        traces.stopped = True
+        statuses = await pouring
+        assert (await asyncio.to_thread(httpx.get, f"{service.url}/ready")).status_code == 200
+    assert_nothing_lost(database, statuses)
+    assert len(acknowledged(statuses)) > 100
+    assert set(statuses.values()) <= {200, 201, 503}
+
+
+async def test_a_database_that_stays_away_is_told_and_found_again(
+    database: Database, cache: Cache, tmp_path: Path
+) -> None:
+    with process(environ(database, cache), tmp_path) as service:
+        await asyncio.to_thread(database.kill)
+        traces = Endless()
+        pouring = asyncio.create_task(poured(service.url, traces, senders=4))
+        ready = await asyncio.to_thread(httpx.get, f"{service.url}/ready")
+        assert ready.status_code == 503
+        assert ready.json()["status"] == "down"
+        assert httpx.get(f"{service.url}/health").status_code == 200
+        await asyncio.sleep(10)
+        await asyncio.to_thread(database.start)
+        await asyncio.to_thread(database.await_ready)
+        await asyncio.to_thread(_until_ready, service.url)
+        await traces.reach(100)
+        traces.stopped = True
+        statuses = await pouring
+        log = service.log.read_text()
+    assert_nothing_lost(database, statuses)
+    assert 503 in statuses.values()
+    assert acknowledged(statuses)
+    assert "Failed to write decision insight" in log
+    assert "Traceback" not in log
+
+
+async def test_a_killed_cache_costs_no_read_and_no_write(
+    database: Database, cache: Cache, tmp_path: Path
+) -> None:
+    with process(environ(database, cache), tmp_path) as service:
+        traces = Endless()
+        pouring = asyncio.create_task(poured(service.url, traces, senders=4))
+        await traces.reach(20)
+        await asyncio.to_thread(cache.kill)
+        async with httpx.AsyncClient(base_url=service.url) as client:
+            await traces.reach(20)
+            traces.stopped = True
+            statuses = await pouring
+            assert set(statuses.values()) == {201}
+            for decision_id in list(statuses)[:20]:
+                response = await client.get(f"/api/insights/{decision_id}")
+                assert (response.status_code, response.headers["x-cache"]) == (200, "miss")
+            ready = await client.get("/ready")
+            assert ready.status_code == 200
+            assert ready.json()["dependencies"]["cache"]["state"] == "down"
+
+
+async def test_sigterm_drains_and_exits_0_without_losing_anything(
+    database: Database, cache: Cache, tmp_path: Path
+) -> None:
+    """Senders go on throughout: until the end of the drain they are served, then they are turned away."""
+    with process(environ(database, cache), tmp_path, drain_s=1.0) as service:
+        traces = Endless()
+        pouring = asyncio.create_task(poured(service.url, traces))
+        await traces.reach(200)
+        stopping = asyncio.create_task(asyncio.to_thread(service.stop))
+        await asyncio.sleep(0.4)
+        before = traces.made
+        ready = await asyncio.to_thread(httpx.get, f"{service.url}/ready")
+        assert (ready.status_code, ready.json()["status"]) == (503, "draining")
+        await asyncio.sleep(0.3)
+        assert traces.made > before, "not served while draining"
+        assert await stopping == 0
+        traces.stopped = True
+        statuses = await pouring
+        lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert_nothing_lost(database, statuses)
+    assert lines[-1]["message"] == "stopped"
+    assert lines[-1]["unanswered"] == 0
+
+
+async def test_a_killed_service_loses_nothing_it_acknowledged(
+    database: Database, cache: Cache, tmp_path: Path
+) -> None:
+    with process(environ(database, cache), tmp_path) as service:
+        traces = Endless()
+        pouring = asyncio.create_task(poured(service.url, traces))
+        await traces.reach(500)
+        service.process.kill()
+        traces.stopped = True
+        statuses = await pouring
+    assert_nothing_lost(database, statuses)
+    assert len(acknowledged(statuses)) > 100
+
+
+def test_a_bad_environment_is_listed_and_exits_2(tmp_path: Path) -> None:
+    environment = {"DATABASE_URL": "nonsense", "REDIS_URL": "", "WRITE_QUEUE_ROWS": "none"}
+    with pytest.raises(AssertionError) as caught, process(environment, tmp_path):
+        pass
+    said = str(caught.value)
+    assert "service: DATABASE_URL is not such an address" in said
+    assert "service: REDIS_URL is not set" in said
+    assert "service: WRITE_QUEUE_ROWS = 'none'" in said
+
+
+def test_a_head_without_end_is_refused(database: Database, cache: Cache, tmp_path: Path) -> None:
+    with process(environ(database, cache), tmp_path) as service:
+        address = httpx.URL(service.url)
+        assert address.port
+        with socket.create_connection((address.host, address.port), timeout=5) as peer:
+            peer.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+            with contextlib.suppress(OSError):
+                for _ in range(500):
+                    peer.sendall(b"X-Filler: " + b"x" * 16_000 + b"\r\n")
+                raise AssertionError("eight megabytes of head were taken")
+        assert httpx.get(f"{service.url}/health").status_code == 200

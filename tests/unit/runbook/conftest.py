@@ -1,0 +1,29 @@
+"""Every test here has a state folder of its own, and never the operator's environment."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook.stack import Setting, Stack
+
+
+@pytest.fixture(autouse=True)
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("AMAS_URL", "AMAS_STACK", "AMAS_READ_KEY_FILE", "AMAS_METRICS_KEY_FILE", "DOCKER_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AMAS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> dict[str, Setting]:
+    """What the stack's configuration holds, without a CLI to ask."""
+    config = {
+        name: Setting(f"{name}-value", secret=True)
+        for name in ("keyIngest", "keyRead", "keyAdmin", "keyMetrics", "dbOwnerPassword", "cachePassword")
+    }
+    monkeypatch.setattr(Stack, "config", lambda _stack: config)
+    monkeypatch.setattr(Stack, "url", lambda _stack: "http://service.test")
+    return config

@@ -1,0 +1,77 @@
+"""A whole service on in-memory stores, and a client for it that needs no network."""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp
+
+from service import settings
+from service.app import Service, Stores
+from service.errors import StoreUnavailable
+from service.insights.testing import MemoryCache, MemoryStore
+from service.metrics import Metrics
+from service.ready import Dependency
+
+KEYS = "\n".join(
+    f"{scope} {hashlib.sha256(scope.encode()).hexdigest()}"
+    for scope in ("ingest", "read", "admin", "metrics")
+)
+
+
+@dataclass
+class Reads:
+    """Rows that are answered to any query, by its name."""
+
+    answers: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    away: bool = False
+
+    async def rows(self, query: str, _: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        if self.away:
+            raise StoreUnavailable("gone")
+        return self.answers.get(query, [])
+
+
+@dataclass
+class Standing:
+    """The service, its twins and a client."""
+
+    service: Service
+    client: httpx.AsyncClient
+    store: MemoryStore
+    reads: Reads
+    cache: MemoryCache
+
+    async def post(self, content: bytes, kind: str = "application/json", **headers: str) -> httpx.Response:
+        sent = {"authorization": "Bearer ingest", "content-type": kind} | headers
+        return await self.client.post("/api/decisions", content=content, headers=sent)
+
+
+def client_of(app: ASGIApp) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://service"
+    )
+
+
+@asynccontextmanager
+async def standing(**environ: str) -> AsyncIterator[Standing]:
+    urls = {"DATABASE_URL": "postgresql://none", "REDIS_URL": "redis://none", "API_KEYS": KEYS}
+    store, reads, cache = MemoryStore(), Reads(), MemoryCache()
+
+    async def nothing() -> None:
+        pass
+
+    async def ask() -> None:
+        await reads.rows("ping", {})
+
+    stores = Stores(store, reads, cache, [Dependency("database", required=True, ask=ask)], nothing, nothing)
+    service = Service(settings.load(urls | environ), Metrics("test"), stores)
+    await service.start()
+    try:
+        async with client_of(service.asgi) as client:
+            yield Standing(service, client, store, reads, cache)
+    finally:
+        await service.stop()

@@ -1,0 +1,470 @@
+"""The HTTP contract, route by route, on in-memory stores."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from service.app import OPENAPI
+from service.insights import batch, trace
+from service.insights.testing import POISON, raw_trace, recently, uuid7
+from tests.unit.service.standing import Standing, standing
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def up() -> AsyncIterator[Standing]:
+    async with standing() as service:
+        yield service
+
+
+def v7() -> str:
+    return uuid7(datetime.now(UTC))
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, object]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, object] = response.json()
+    assert {"type", "title", "status", "detail", "requestId"} <= set(body)
+    assert body["status"] == status
+    assert body["requestId"] == response.headers["x-request-id"]
+    return body
+
+
+async def test_health_has_exactly_the_shape_of_the_runbook(up: Standing) -> None:
+    up.reads.away = True
+    response = await up.client.get("/health")
+    assert response.status_code == 200
+    body = response.json()
+    assert body.pop("status") == "ok"
+    stamp = body.pop("timestamp")
+    assert body == {}
+    assert stamp.endswith("Z")
+    assert len(stamp) == len("2024-12-03T10:00:00.000Z")
+
+
+async def test_ready_tells_each_dependency(up: Standing) -> None:
+    response = await up.client.get("/ready")
+    assert response.status_code == 200
+    database = response.json()["dependencies"]["database"]
+    assert database["state"] == "up"
+    assert database["required"]
+    assert database["ageSeconds"] >= 0
+
+
+async def test_not_ready_while_draining_and_still_serving(up: Standing) -> None:
+    up.service.drain()
+    response = await up.client.get("/ready")
+    assert response.status_code == 503
+    assert response.json()["status"] == "draining"
+    assert (await up.post(raw_trace(v7()))).status_code == 201
+
+
+async def test_a_trace_is_stored_then_a_duplicate_then_a_conflict(up: Standing) -> None:
+    decision_id = v7()
+    stored = await up.post(raw_trace(decision_id))
+    assert (stored.status_code, stored.json()) == (201, {"decisionId": decision_id, "state": "stored"})
+    again = await up.post(raw_trace(decision_id))
+    assert (again.status_code, again.json()) == (200, {"decisionId": decision_id, "state": "duplicate"})
+    other = problem(await up.post(raw_trace(decision_id, action="other")), 409)
+    assert other["field"] == "decisionId"
+
+
+async def test_a_bad_trace_is_400_with_field_value_and_what_is_allowed(up: Standing) -> None:
+    body = problem(await up.post(raw_trace(v7(), durationMs=-5)), 400)
+    assert body["field"] == "durationMs"
+    assert body["detail"] == "durationMs must be a finite number of at least 0; it came as -5"
+    assert up.store.rows == {}
+
+
+async def test_a_poison_row_is_400_and_kept_apart(up: Standing) -> None:
+    problem(await up.post(raw_trace(v7(), userId=POISON)), 400)
+    assert len(up.store.letters) == 1
+
+
+async def test_a_body_too_large_is_413_announced_or_not(up: Standing) -> None:
+    large = raw_trace(v7(), note="x" * trace.MOST_BYTES)
+    problem(await up.post(large), 413)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(large), 5000):
+            yield large[start : start + 5000]
+
+    sent = {"authorization": "Bearer ingest", "content-type": "application/json"}
+    problem(await up.client.post("/api/decisions", content=pieces(), headers=sent), 413)
+
+
+async def test_a_body_in_pieces_is_taken(up: Standing) -> None:
+    raw = raw_trace(v7())
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield raw[:7]
+        yield raw[7:]
+
+    sent = {"authorization": "Bearer ingest", "content-type": "application/json; charset=UTF-8"}
+    assert (await up.client.post("/api/decisions", content=pieces(), headers=sent)).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/json; charset=latin-1", "application/xml"])
+async def test_other_types_are_415(up: Standing, kind: str) -> None:
+    problem(await up.post(raw_trace(v7()), kind), 415)
+
+
+async def test_encoded_bodies_are_415(up: Standing) -> None:
+    problem(await up.post(b"...", **{"content-encoding": "gzip"}), 415)
+
+
+async def test_a_full_queue_answers_503_with_retry_after() -> None:
+    async with standing(WRITE_QUEUE_ROWS="1") as up:
+        up.service.queue.rows = 1
+        response = await up.post(raw_trace(v7()))
+        problem(response, 503)
+        assert 1 <= int(response.headers["retry-after"]) <= 5
+        up.service.queue.rows = 0
+
+
+async def test_a_store_away_answers_503_with_retry_after(up: Standing) -> None:
+    up.service.queue.close("the database is away")
+    response = await up.post(raw_trace(v7()))
+    assert "the database is away" in str(problem(response, 503)["detail"])
+    assert response.headers["retry-after"]
+
+
+async def test_switched_off_writes_are_refused_with_503_and_counted() -> None:
+    async with standing(DISABLE_INSIGHT_WRITES="true") as up:
+        problem(await up.post(raw_trace(v7())), 503)
+        assert up.store.batches == []
+        metrics = (await up.client.get("/api/about/metrics/prometheus")).text
+        assert 'amas_decisions_refused_total{reason="writes_disabled"} 1.0' in metrics
+
+
+async def test_a_batch_has_a_result_for_each_line(up: Standing) -> None:
+    first = v7()
+    lines = [
+        raw_trace(first),
+        b"",
+        raw_trace(first),
+        b"nope",
+        raw_trace(first, action="other"),
+        b"x" * 70_000,
+    ]
+    response = await up.post(b"\n".join(lines), "application/x-ndjson")
+    assert response.status_code == 200
+    body = response.json()
+    assert (body["stored"], body["duplicate"], body["refused"]) == (1, 1, 3)
+    assert [(one["line"], one["status"]) for one in body["results"]] == [
+        (1, 201),
+        (3, 200),
+        (4, 400),
+        (5, 409),
+        (6, 413),
+    ]
+    assert body["results"][0]["decisionId"] == first
+    assert "detail" in body["results"][2]
+
+
+async def test_a_large_batch_goes_through_in_pieces(up: Standing) -> None:
+    response = await up.post(b"\n".join(raw_trace(v7()) for _ in range(1200)), "application/x-ndjson")
+    assert response.json()["stored"] == 1200
+    assert up.store.batches == [500, 500, 200]
+
+
+async def test_an_empty_batch_is_400(up: Standing) -> None:
+    problem(await up.post(b"\n\n", "application/x-ndjson"), 400)
+
+
+async def test_a_batch_past_its_lines_is_413_with_the_results_so_far(
+    up: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MOST_LINES", 3)
+    monkeypatch.setattr(batch, "PIECE_LINES", 2)
+    body = problem(await up.post(b"\n".join(raw_trace(v7()) for _ in range(4)), "application/x-ndjson"), 413)
+    assert body["stored"] == 2
+    assert len(up.store.rows) == 2
+
+
+async def test_a_batch_past_its_bytes_is_413(up: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "MOST_BYTES", 500)
+    problem(await up.post(b"\n".join(raw_trace(v7()) for _ in range(4)), "application/x-ndjson"), 413)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(4):
+            yield raw_trace(v7()) + b"\n"
+
+    sent = {"authorization": "Bearer ingest", "content-type": "application/x-ndjson"}
+    problem(await up.client.post("/api/decisions", content=pieces(), headers=sent), 413)
+
+
+async def test_a_batch_of_which_nothing_could_be_stored_is_503(up: Standing) -> None:
+    up.service.queue.close("the database is away")
+    response = await up.post(raw_trace(v7()) + b"\n" + raw_trace(v7()), "application/x-ndjson")
+    body = problem(response, 503)
+    assert response.headers["retry-after"]
+    assert isinstance(body["results"], list)
+    assert len(body["results"]) == 2
+
+
+async def test_run_ids_are_kept_and_checked(up: Standing) -> None:
+    decision_id = v7()
+    await up.post(raw_trace(decision_id), **{"x-amas-run-id": "smoke-1"})
+    assert up.store.rows[decision_id].run_id == "smoke-1"
+    assert (
+        problem(await up.post(raw_trace(v7()), **{"x-amas-run-id": "a b"}), 400)["field"] == "X-Amas-Run-Id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("POST", "/api/decisions", "ingest"),
+        ("DELETE", "/api/runs/r1", "admin"),
+        ("DELETE", "/api/insights/x/cache", "admin"),
+    ],
+)
+async def test_writes_always_need_a_key_of_their_scope(
+    up: Standing, method: str, path: str, scope: str
+) -> None:
+    response = await up.client.request(method, path)
+    problem(response, 401)
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    body = problem(await up.client.request(method, path, headers={"authorization": "Bearer metrics"}), 403)
+    assert scope in str(body["detail"])
+
+
+READS = {
+    "/api/insights": "read",
+    "/api/insights/x": "read",
+    "/api/insights/rate": "read",
+    "/api/runs/r1": "read",
+    "/api/alerts/active": "read",
+    "/api/alerts/history": "read",
+    "/api/about/metrics/prometheus": "metrics",
+}
+
+
+@pytest.mark.parametrize(("path", "scope"), READS.items())
+async def test_reads_need_a_key_only_when_told_so(path: str, scope: str) -> None:
+    answers: dict[str, list[tuple[object, ...]]] = {"count_run": [(3,)], "insight_by_key": [("{}",)]}
+    async with standing(READS_NEED_KEY="true") as up:
+        up.reads.answers = answers
+        problem(await up.client.get(path), 401)
+        problem(await up.client.get(path, headers={"authorization": "Bearer ingest"}), 403)
+        assert (await up.client.get(path, headers={"authorization": f"Bearer {scope}"})).status_code == 200
+    async with standing() as up:
+        up.reads.answers = answers
+        assert (await up.client.get(path)).status_code == 200
+
+
+async def test_without_keys_nobody_writes() -> None:
+    async with standing(API_KEYS="# none") as up:
+        problem(await up.post(raw_trace(v7())), 401)
+
+
+async def test_an_insight_is_read_from_the_database_then_from_the_cache(up: Standing) -> None:
+    up.reads.answers["insight_by_key"] = [('{"decisionId": "order:1"}',)]
+    first = await up.client.get("/api/insights/order:1")
+    assert (first.status_code, first.headers["x-cache"]) == (200, "miss")
+    second = await up.client.get("/api/insights/order:1")
+    assert second.headers["x-cache"] == "hit"
+    assert second.json() == {"decisionId": "order:1"}
+    admin = {"authorization": "Bearer admin"}
+    assert (await up.client.delete("/api/insights/order:1/cache", headers=admin)).status_code == 204
+    assert (await up.client.get("/api/insights/order:1")).headers["x-cache"] == "miss"
+
+
+async def test_the_ttl_is_that_of_the_settings() -> None:
+    async with standing(CACHE_TTL_AMAS_STATE="7") as up:
+        up.reads.answers["insight_by_key"] = [("{}",)]
+        await up.client.get("/api/insights/order:1")
+        assert up.cache.entries["decision_insight:order:1"] == (b"{}", 7)
+
+
+async def test_retention_is_that_of_the_settings() -> None:
+    async with standing(INSIGHTS_RETENTION_DAYS="3650") as up:
+        assert (await up.post(raw_trace("order:1", occurredAt="2020-01-01T00:00:00Z"))).status_code == 201
+    async with standing() as up:
+        problem(await up.post(raw_trace("order:1", occurredAt="2020-01-01T00:00:00Z")), 400)
+
+
+async def test_batch_rows_are_those_of_the_settings() -> None:
+    async with standing(WRITE_BATCH_ROWS="2") as up:
+        await up.post(b"\n".join(raw_trace(v7()) for _ in range(5)), "application/x-ndjson")
+        assert max(up.store.batches) == 2
+
+
+async def test_an_unknown_insight_is_404_and_a_bad_id_400(up: Standing) -> None:
+    problem(await up.client.get("/api/insights/order:1"), 404)
+    problem(await up.client.get("/api/insights/ffffffff-ffff-7fff-bfff-ffffffffffff"), 404)
+    assert problem(await up.client.get("/api/insights/a%20b"), 400)["field"] == "decisionId"
+
+
+async def test_a_database_away_is_503_on_reads(up: Standing) -> None:
+    up.reads.away = True
+    response = await up.client.get("/api/insights/order:1")
+    problem(response, 503)
+    assert response.headers["retry-after"]
+    problem(await up.client.get("/api/insights"), 503)
+
+
+async def test_the_rate_is_by_hour(up: Standing) -> None:
+    up.reads.answers["rate"] = [(datetime(2026, 11, 23, 10, tzinfo=UTC), 7)]
+    body = (await up.client.get("/api/insights/rate?window=2d")).json()
+    assert body == {"window": "2d", "hours": [{"hour": "2026-11-23T10:00:00Z", "insightsWritten": 7}]}
+
+
+@pytest.mark.parametrize("window", ["", "0h", "24", "h", "169h", "8d", "-1h", "1w"])
+async def test_a_bad_window_is_400(up: Standing, window: str) -> None:
+    assert (
+        problem(await up.client.get("/api/insights/rate", params={"window": window}), 400)["field"]
+        == "window"
+    )
+
+
+async def test_a_run_is_counted_and_purged_piece_by_piece(up: Standing) -> None:
+    up.reads.answers["count_run"] = [(3,)]
+    assert (await up.client.get("/api/runs/r1")).json() == {"runId": "r1", "stored": 3}
+    up.cache.entries["decision_insight:a"] = (b"{}", 1)
+    pieces = [[("a",), ("b",)], [("c",)], []]
+
+    async def rows(query: str, parameters: object) -> list[tuple[object, ...]]:
+        return pieces.pop(0)
+
+    up.reads.rows = rows  # type: ignore[method-assign,assignment]
+    response = await up.client.delete("/api/runs/r1", headers={"authorization": "Bearer admin"})
+    assert response.json() == {"runId": "r1", "deleted": 3}
+    assert up.cache.entries == {}
+
+
+@pytest.mark.parametrize("path", ["/api/alerts/active", "/api/alerts/history"])
+async def test_alerts_are_empty(up: Standing, path: str) -> None:
+    assert (await up.client.get(path)).json() == []
+
+
+async def test_unknown_routes_and_methods_are_problems_too(up: Standing) -> None:
+    problem(await up.client.get("/nope"), 404)
+    response = await up.client.post("/health")
+    problem(response, 405)
+    assert "GET" in response.headers["allow"]
+    response = await up.client.get("/api/decisions")
+    problem(response, 405)
+    assert response.headers["allow"] == "POST"
+
+
+async def test_request_ids_are_taken_if_valid_and_made_if_not(up: Standing) -> None:
+    taken = await up.client.get("/health", headers={"x-request-id": "mine-1.2"})
+    assert taken.headers["x-request-id"] == "mine-1.2"
+    made = await up.client.get("/health", headers={"x-request-id": "a b"})
+    assert len(made.headers["x-request-id"]) == 24
+
+
+async def test_every_answer_carries_the_security_headers(up: Standing) -> None:
+    for path in ("/health", "/nope", "/api/decisions", "/api/insights?limit=0"):
+        headers = (await up.client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["cache-control"] == "no-store"
+
+
+async def test_an_unforeseen_error_is_500_without_its_words(
+    up: Standing, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(query: str, parameters: object) -> list[tuple[object, ...]]:
+        raise RuntimeError("s3cret")
+
+    up.reads.rows = broken  # type: ignore[method-assign,assignment]
+    response = await up.client.get("/api/insights/order:1")
+    problem(response, 500)
+    assert "s3cret" not in response.text
+    assert "unforeseen error" in caplog.text
+    metrics = (await up.client.get("/api/about/metrics/prometheus")).text
+    assert 'http_errors_total{status="500"} 1.0' in metrics
+
+
+async def test_metrics_carry_the_names_of_the_runbook(up: Standing) -> None:
+    await up.post(raw_trace(v7()))
+    response = await up.client.get("/api/about/metrics/prometheus")
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    for line in (
+        'amas_queue_size{type="decision"} 0.0',
+        'amas_decision_write_duration_bucket{le="500"} 1.0',
+        "amas_decision_write_duration_seconds_count 1.0",
+        'http_errors_total{status="500"} 0.0',
+        "amas_cache_hits_total 0.0",
+        "amas_cache_misses_total 0.0",
+        'amas_decisions_total{result="stored"} 1.0',
+        'amas_http_requests_total{class="2xx",route="decisions"} 1.0',
+        "amas_dead_letters_total 0.0",
+        'amas_build_info{version="test"} 1.0',
+    ):
+        assert line in response.text, line
+
+
+async def test_openmetrics_is_served_where_it_is_asked_for(up: Standing) -> None:
+    accept = {"accept": "application/openmetrics-text; version=1.0.0"}
+    response = await up.client.get("/api/about/metrics/prometheus", headers=accept)
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    assert response.text.endswith("# EOF\n")
+
+
+async def test_switched_off_collection_really_is_off() -> None:
+    async with standing(DISABLE_METRICS_COLLECTION="true") as up:
+        assert type(up.service.asgi).__name__ == "Edge"
+        await up.client.get("/health")
+        metrics = (await up.client.get("/api/about/metrics/prometheus")).text
+        assert 'amas_http_requests_total{class="2xx",route="health"} 0.0' in metrics
+
+
+async def test_a_client_that_leaves_is_499_without_a_stack_trace(
+    up: Standing, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = [(b"authorization", b"Bearer ingest"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/api/decisions", "headers": headers}
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, object]:
+        return next(messages)
+
+    async def send(message: object) -> None:
+        raise AssertionError("nobody is there to be answered")
+
+    await up.service.asgi(scope, receive, send)  # type: ignore[arg-type]
+    metrics = (await up.client.get("/api/about/metrics/prometheus")).text
+    assert 'http_errors_total{status="499"} 1.0' in metrics
+    assert "Traceback" not in caplog.text
+
+
+async def test_stopping_writes_what_was_taken() -> None:
+    async with standing() as up:
+        parsed = trace.parse(raw_trace("order:1", occurredAt=recently()), datetime.now(UTC), trace.MOST_AHEAD)
+        assert not isinstance(parsed, trace.Refusal)
+        receipt = up.service.queue.offer(parsed, b"raw")
+        await up.service.stop()
+        assert receipt.result().outcome == "stored"
+
+
+async def test_the_writer_being_away_is_told_and_reads_go_on(up: Standing) -> None:
+    up.service.writer.away = True
+    response = await up.client.get("/ready")
+    assert response.status_code == 200
+    assert response.json()["dependencies"]["writer"]["state"] == "down"
+
+
+async def test_openapi_names_every_route_and_no_other(up: Standing) -> None:
+    described = {
+        (path, method.upper())
+        for path, methods in json.loads(OPENAPI.read_text())["paths"].items()
+        for method in methods
+    }
+    served = {
+        (route.path, method)
+        for route in up.service.routes
+        for method in route.methods or ()
+        if method != "HEAD"
+    } | {("/api/decisions", "POST")}
+    assert described == served
+    assert (await up.client.get("/openapi.json")).json()["openapi"] == "3.1.0"

@@ -1,0 +1,106 @@
+"""The queue is bounded and gives out batches of distinct ids."""
+
+import asyncio
+
+import pytest
+
+from service.insights import queue, testing
+from service.insights.decision import Decision, Outcome, Receipt
+from service.insights.queue import QueueClosed, QueueFull, WriteQueue
+
+pytestmark = pytest.mark.anyio
+
+
+def fresh(most_rows: int = 10) -> WriteQueue:
+    return WriteQueue(most_rows, lambda: 0.0)
+
+
+def timed(number: int, **fields: object) -> Decision:
+    return testing.decision(f"order:{number}", **({"occurredAt": testing.recently()} | fields))
+
+
+async def test_a_batch_is_all_that_gathered_in_order() -> None:
+    waiting = fresh()
+    decisions = [timed(number) for number in range(3)]
+    for one in decisions:
+        waiting.offer(one, b"raw")
+    assert [lead.entry.decision for lead in await waiting.take(500)] == decisions
+
+
+async def test_a_batch_has_a_most_of_rows() -> None:
+    waiting = fresh()
+    for number in range(5):
+        waiting.offer(timed(number), b"raw")
+    assert [len(await waiting.take(2)) for _ in range(3)] == [2, 2, 1]
+
+
+async def test_a_batch_has_a_most_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "BATCH_BYTES", 8)
+    waiting = fresh()
+    for number in range(4):
+        waiting.offer(timed(number), b"12345")
+    assert [len(await waiting.take(500)) for _ in range(2)] == [2, 2]
+
+
+async def test_what_is_taken_counts_until_it_is_answered() -> None:
+    waiting = fresh(most_rows=1)
+    receipt = waiting.offer(timed(1), b"raw")
+    (lead,) = await waiting.take(500)
+    with pytest.raises(QueueFull):
+        waiting.offer(timed(2), b"raw")
+    waiting.settle([lead.entry], Receipt(Outcome.STORED))
+    assert (await receipt).outcome is Outcome.STORED
+    assert (waiting.rows, waiting.size_bytes) == (0, 0)
+    waiting.offer(timed(2), b"raw")
+
+
+async def test_bytes_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MOST_BYTES", 5)
+    waiting = fresh()
+    waiting.offer(timed(1), b"12345")
+    with pytest.raises(QueueFull):
+        waiting.offer(timed(2), b"1")
+
+
+async def test_the_same_content_follows_and_other_content_waits() -> None:
+    waiting = fresh()
+    first, other = timed(1, occurredAt="2026-11-23T00:00:00Z"), timed(1, action="other")
+    for one in (first, other, first):
+        waiting.offer(one, b"raw")
+    (lead,) = await waiting.take(500)
+    assert [follower.decision for follower in lead.followers] == [first]
+    (held,) = await waiting.take(500)
+    assert held.entry.decision is other
+
+
+async def test_settling_twice_or_after_the_waiter_left_changes_nothing() -> None:
+    waiting = fresh()
+    receipt = waiting.offer(timed(1), b"raw")
+    (lead,) = await waiting.take(500)
+    receipt.cancel()
+    for _ in range(2):
+        waiting.settle([lead.entry], Receipt(Outcome.STORED))
+    assert waiting.rows == 0
+
+
+async def test_closed_takes_nothing_until_reopened() -> None:
+    waiting = fresh()
+    waiting.offer(timed(1), b"raw")
+    (left,) = waiting.close("away")
+    with pytest.raises(QueueClosed, match="away"):
+        waiting.offer(timed(2), b"raw")
+    waiting.reopen()
+    waiting.offer(timed(2), b"raw")
+    assert left.decision.decision_id == "order:1"
+
+
+async def test_emptied_waits_for_the_last_answer() -> None:
+    waiting = fresh()
+    await waiting.emptied()
+    waiting.offer(timed(1), b"raw")
+    (lead,) = await waiting.take(500)
+    empty = asyncio.create_task(waiting.emptied())
+    await asyncio.sleep(0)
+    assert not empty.done()
+    waiting.settle([lead.entry], Receipt(Outcome.STORED))
+    await empty

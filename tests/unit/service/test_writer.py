@@ -1,0 +1,192 @@
+"""The writer answers 2xx only for what the store confirmed, whatever the store does."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from service.errors import StoreUnavailable
+from service.insights import testing
+from service.insights.decision import Decision, Outcome, Receipt
+from service.insights.queue import QueueClosed, WriteQueue
+from service.insights.testing import POISON, MemoryStore
+from service.insights.writer import Timing, Writer
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Counts:
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    letters: int = 0
+    retries: int = 0
+
+    def wrote(self, outcome: Outcome, waited_s: Sequence[float]) -> None:
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + len(waited_s)
+
+    def buried(self) -> None:
+        self.letters += 1
+
+    def retried(self) -> None:
+        self.retries += 1
+
+
+@dataclass
+class Bench:
+    """A writer on a clock of its own: sleeping is what moves it."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    counts: Counts = field(default_factory=Counts)
+    now: float = 0.0
+    queue: WriteQueue = field(init=False)
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = WriteQueue(100, lambda: self.now)
+        timing = Timing(lambda: self.now, lambda: 0.5, self._sleep)
+        self.writer = Writer(self.queue, self.store, self.counts, timing, 500)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    async def receipts(self, *decisions: Decision) -> list[Receipt]:
+        offered = [self.queue.offer(one, b"raw") for one in decisions]
+        async with asyncio.timeout(5), self.running():
+            return list(await asyncio.gather(*offered))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.writer.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+def decisions(count: int, **fields: object) -> list[Decision]:
+    return [
+        testing.decision(f"order:{n}", **({"occurredAt": testing.recently()} | fields)) for n in range(count)
+    ]
+
+
+def outcomes(receipts: Sequence[Receipt]) -> list[Outcome]:
+    return [one.outcome for one in receipts]
+
+
+async def test_what_gathered_is_one_batch() -> None:
+    bench = Bench()
+    assert outcomes(await bench.receipts(*decisions(7))) == [Outcome.STORED] * 7
+    assert bench.store.batches == [7]
+    assert bench.counts.outcomes[Outcome.STORED] == 7
+
+
+async def test_the_same_id_twice_in_a_batch_is_stored_once() -> None:
+    bench = Bench()
+    (one,) = decisions(1)
+    other = testing.decision(one.decision_id, occurredAt=testing.recently(), action="other")
+    assert outcomes(await bench.receipts(one, one, other)) == [
+        Outcome.STORED,
+        Outcome.DUPLICATE,
+        Outcome.CONFLICT,
+    ]
+    assert bench.store.rows == {one.decision_id: one}
+
+
+async def test_followers_of_a_conflict_conflict() -> None:
+    bench = Bench()
+    (one,) = decisions(1)
+    other = testing.decision(one.decision_id, occurredAt=testing.recently(), action="other")
+    bench.store.rows[one.decision_id] = other
+    assert outcomes(await bench.receipts(one, one)) == [Outcome.CONFLICT] * 2
+
+
+async def test_a_store_that_comes_back_in_time_costs_only_time() -> None:
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("restarting")] * 4
+    assert outcomes(await bench.receipts(*decisions(3))) == [Outcome.STORED] * 3
+    assert bench.counts.retries == 4
+
+
+async def test_a_store_that_stays_away_is_never_acknowledged() -> None:
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("gone")] * 1000
+    came = await bench.receipts(*decisions(3))
+    assert outcomes(came) == [Outcome.UNAVAILABLE] * 3
+    assert bench.store.rows == {}
+    with pytest.raises(QueueClosed):
+        bench.queue.offer(decisions(1)[0], b"raw")
+
+
+async def test_after_the_store_is_back_decisions_are_taken_again(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("gone")] * 30
+    with caplog.at_level(logging.INFO):
+        await bench.receipts(*decisions(1))
+        async with bench.running():
+            bench.store.failures.clear()
+            bench.queue.reopen()
+            assert outcomes(await bench.receipts(*decisions(1))) == [Outcome.STORED]
+    assert "Failed to write decision insight" in caplog.text
+    assert "[DecisionRecorder]" in caplog.text
+
+
+async def test_the_writer_finds_the_store_by_itself() -> None:
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("gone")] * 1000
+    offered = bench.queue.offer(decisions(1)[0], b"raw")
+    async with asyncio.timeout(5), bench.running():
+        await offered
+        assert bench.writer.away
+        bench.store.failures.clear()
+        while bench.writer.away:  # noqa: ASYNC110  # the fake clock runs only while somebody sleeps
+            await asyncio.sleep(0)
+        assert (await bench.queue.offer(decisions(1)[0], b"raw")).outcome is Outcome.STORED
+
+
+@pytest.mark.parametrize("place", [0, 3, 6])
+async def test_a_poison_row_is_isolated_and_the_others_are_stored(place: int) -> None:
+    bench = Bench()
+    batch = decisions(7)
+    batch[place] = testing.decision(f"order:{place}", occurredAt=testing.recently(), userId=POISON)
+    expected = [Outcome.STORED] * 7
+    expected[place] = Outcome.POISON
+    assert outcomes(await bench.receipts(*batch)) == expected
+    assert len(bench.store.rows) == 6
+    assert [(letter[0], letter[1]) for letter in bench.store.letters] == [(batch[place], b"raw")]
+    assert bench.counts.letters == 1
+
+
+async def test_a_poison_row_that_cannot_be_buried_is_not_refused_for_good() -> None:
+    """Its sender tries again, and then it is buried."""
+    bench = Bench()
+    poison = testing.decision("order:1", occurredAt=testing.recently(), userId=POISON)
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("gone")
+
+    bench.store.bury = away  # type: ignore[method-assign]
+    assert outcomes(await bench.receipts(poison)) == [Outcome.UNAVAILABLE]
+
+
+async def test_an_unforeseen_error_costs_one_batch_and_not_the_writer() -> None:
+    bench = Bench()
+    bench.store.failures = [RuntimeError("bug")]
+    first, second = decisions(2)
+    offered = bench.queue.offer(first, b"raw")
+    async with asyncio.timeout(5), bench.running():
+        assert (await offered).outcome is Outcome.UNAVAILABLE
+        assert (await bench.queue.offer(second, b"raw")).outcome is Outcome.STORED
+    assert bench.queue.rows == 0
+
+
+async def test_a_waiter_who_left_does_not_stop_the_batch() -> None:
+    bench = Bench()
+    left, stays = decisions(2)
+    bench.queue.offer(left, b"raw").cancel()
+    assert outcomes(await bench.receipts(stays)) == [Outcome.STORED]
+    assert left.decision_id in bench.store.rows
+    assert bench.queue.rows == 0
