@@ -82,9 +82,7 @@ def connect() -> Engine:
     try:
         import docker  # noqa: PLC0415 - host only: absent from the runbook image
     except ModuleNotFoundError:
-        raise EnvironmentMissing(
-            "this verb runs on the host: the Docker SDK is not installed here", BEGIN_WITH
-        ) from None
+        raise EnvironmentMissing("this verb runs on the host: there is no Docker SDK here") from None
     try:
         client = docker.from_env(timeout=60)
         client.ping()

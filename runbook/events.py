@@ -3,13 +3,13 @@
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 UNCHANGED = frozenset({"same", "read", "refresh"})
 WORDS = {
     "create": "created",
     "update": "updated",
     "delete": "deleted",
-    "replace": "replaced",
     "create-replacement": "created",
     "delete-replaced": "deleted",
     "discard": "forgotten",
@@ -64,9 +64,11 @@ def read_event(line: str) -> Event | None:
     return None
 
 
-def _changed(step: dict[str, str]) -> Changed | None:
+def _changed(step: dict[str, Any]) -> Changed | None:
+    """Components and providers are not things of their own: only what the engine really made counts."""
     word = WORDS.get(step["op"])
-    if word is None or step["type"].startswith("pulumi:"):
+    custom = (step.get("new") or step.get("old") or {}).get("custom", False)
+    if word is None or not custom or step["type"].startswith("pulumi:"):
         return None
     return Changed(word, resource_name(step["urn"]), step["type"].rsplit(":", 1)[-1])
 

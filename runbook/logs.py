@@ -137,14 +137,17 @@ def json_fields(text: str) -> Mapping[str, Any] | None:
 
 
 def readable(line: LogLine, stack: str) -> str:
-    """`time container level component message key=value …`; what is not JSON stays as it is."""
+    """`time container level component message key=value …`; what is not JSON stays as it is.
+
+    The time is the engine's, by which the lines are ordered: a request's own is that of its beginning.
+    """
     name = line.container.removeprefix(f"amas-{stack}-")
     fields = json_fields(line.text)
     if fields is None:
         return f"{line.stamp[:23]} {name} {line.text}"
     rest = [f"{key}={_value(value)}" for key, value in fields.items() if key not in FIRST_FIELDS]
     first = [str(fields.get(key, "")) for key in ("level", "component", "message")]
-    return " ".join(word for word in [str(fields.get("time", line.stamp))[:23], name, *first, *rest] if word)
+    return " ".join(word for word in [line.stamp[:23], name, *first, *rest] if word)
 
 
 def shown_as_json(line: LogLine) -> str:

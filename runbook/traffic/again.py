@@ -68,7 +68,9 @@ def _capitals(trace: Trace) -> bytes:
 
 
 def _exponent(trace: Trace) -> bytes:
-    return encoded(trace | {"durationMs": 0}).replace(b'"durationMs":0', b'"durationMs":%.17e' % trace["durationMs"], 1)
+    return encoded(trace | {"durationMs": 0}).replace(
+        b'"durationMs":0', b'"durationMs":%.17e' % trace["durationMs"], 1
+    )
 
 
 def _other_zone(trace: Trace) -> bytes:
@@ -107,7 +109,10 @@ CHANGES: dict[str, Callable[[Trace], Trace]] = {
     "other-time": _later,
     "other-state": lambda trace: {**trace, "stateSnapshot": {**trace["stateSnapshot"], "attention": -1}},
     "other-state-by-a-null": lambda trace: {**trace, "stateSnapshot": {**trace["stateSnapshot"], "x": None}},
-    "other-factor": lambda trace: {**trace, "difficultyFactors": {**trace["difficultyFactors"], "frequency": 2}},
+    "other-factor": lambda trace: {
+        **trace,
+        "difficultyFactors": {**trace["difficultyFactors"], "frequency": 2},
+    },
     "trigger-more": lambda trace: {**trace, "triggers": [*trace.get("triggers", []), "more"]},
     "unknown-field-more": lambda trace: {**trace, "more": False},
 }

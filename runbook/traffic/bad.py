@@ -106,7 +106,7 @@ BAD: tuple[Bad, ...] = (
     Bad("id-with-slash", _with("decisionId", "../order/17"), "decisionId"),
     Bad("id-with-line-end", _with("decisionId", "order:17\n"), "decisionId"),
     Bad("id-not-ascii", _with("decisionId", "größe"), "decisionId"),
-    Bad("id-of-wide-digits", _with("decisionId", "１２３"), "decisionId"),
+    Bad("id-of-wide-digits", _with("decisionId", "\uff11\uff12\uff13"), "decisionId"),
     Bad("id-null", _with("decisionId", None), "decisionId"),
     Bad("id-a-number", _with("decisionId", 17), "decisionId"),
     Bad("id-too-old", _id_of(lambda _: 86_400_000), "decisionId"),
@@ -129,7 +129,7 @@ BAD: tuple[Bad, ...] = (
     Bad("duration-infinite", _literal("durationMs", b"Infinity")),
     Bad("duration-minus-infinite", _literal("durationMs", b"-Infinity")),
     Bad("duration-1e999", _literal("durationMs", b"1e999")),
-    Bad("duration-of-400-digits", _literal("durationMs", b"9" * 400)),
+    Bad("duration-of-400-digits", _literal("durationMs", b"9" * 400), "durationMs"),
     Bad("duration-underflow", _literal("durationMs", b"1e-400")),
     # Times.
     Bad("time-null", _with("occurredAt", None), "occurredAt"),

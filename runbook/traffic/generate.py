@@ -166,7 +166,9 @@ class _Plan:
         trace = self._small(place.at_ms, free=kind.free)
         raw = kind.make(trace, self._now)
         expected = Expected(Outcome.STORED, STATUS[Outcome.STORED], kind.name)
-        return Line(place.number, place.wave, raw, expected, canonical_id(trace["decisionId"]), content_hash(raw))
+        return Line(
+            place.number, place.wave, raw, expected, canonical_id(trace["decisionId"]), content_hash(raw)
+        )
 
     def _small(self, at_ms: int, *, free: bool) -> Trace:
         return {
@@ -201,5 +203,3 @@ def _spelled(learner: Learner, at_ms: int) -> str:
     hours = learner.utc_offset_hours
     local = (when + timedelta(hours=hours)).isoformat()[:-6]
     return f"{local}{'-' if hours < 0 else '+'}{abs(hours):02d}:00"
-
-

@@ -28,7 +28,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`number` counts from 1 over the whole run; lines of one wave may be sent in any order, waves may not."""
+    """`number` counts from 1; lines of one wave may be sent in any order, waves may not."""
 
     number: int
     wave: int

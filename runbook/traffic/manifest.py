@@ -61,7 +61,9 @@ def written(plan: Plan, lines: Iterable[Line], file: TextIO) -> Iterator[Line]:
         file.write(_text(_fields(line)))
         counts[line.expected.outcome.name.lower()] += 1
         yield line
-    file.write(_text({"lines": counts.total()} | {one.name.lower(): counts[one.name.lower()] for one in Outcome}))
+    file.write(
+        _text({"lines": counts.total()} | {one.name.lower(): counts[one.name.lower()] for one in Outcome})
+    )
     file.flush()
 
 
@@ -81,9 +83,8 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def totals(path: Path) -> Totals:
-    last: Any = None
-    for last in _rest(path):
-        pass
+    """They stand in the last line."""
+    *_, last = _rest(path)
     return Totals(**last)
 
 

@@ -20,7 +20,7 @@ def content_hash(raw: bytes) -> str:
 
     The service's `createdAt` counts: where it is missing, it is what the contract derives.
     """
-    return hash_of(json.loads(raw, parse_float=_number))
+    return hash_of(_DECODER.decode(raw.decode()))
 
 
 def hash_of(trace: dict[str, Any]) -> str:
@@ -65,3 +65,6 @@ def _number(text: str) -> int | float:
     """1.0 and 1e0 are 1; whole numbers keep all their digits."""
     value = float(text)
     return int(Decimal(text)) if value.is_integer() else value
+
+
+_DECODER = json.JSONDecoder(parse_float=_number)

@@ -7,7 +7,8 @@ from itertools import groupby
 
 from runbook.traffic.line import Line
 
-LARGEST_BATCH = 400
+# Thirty-two of these at a time fit the write queue of a single replica.
+LARGEST_BATCH = 200
 # Well below what the service takes (8 MiB), well above what the load balancer buffers.
 MOST_BATCH_BYTES = 1024 * 1024
 ALONE_SHARE = 0.05

@@ -1,6 +1,7 @@
 """One learner at work: each step is a decision of the system, and changes the state behind the next one."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,8 @@ Trace = dict[str, Any]
 
 STEPS_A_SESSION = 15
 # How many past answers an app reports: most a few, some all they have.
-HISTORY_SCALE, HISTORY_TAIL = 1.7, 0.85
-MOST_HISTORY = 220
+HISTORY_SCALE, HISTORY_TAIL = 2.5, 1.0
+MOST_HISTORY = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,21 @@ class Mood:
     latency_ms: int
 
 
+RULES: tuple[tuple[Callable[[Mood], bool], str, list[str]], ...] = (
+    (lambda mood: mood.fatigue > 0.85, "rest", ["fatigue_high", "уставший"]),
+    (lambda mood: mood.wrong_in_a_row > 2, "adjust-difficulty", ["accuracy_low", "низкая точность"]),
+    (lambda mood: mood.wrong_in_a_row == 2, "hint", ["slow_answer", "two_wrong"]),
+    (lambda mood: mood.attention < 0.25, "switch-mode", ["注意力下降"]),
+    (lambda mood: mood.mastery > 0.8, "schedule-review", ["mastered", "🎯 goal met"]),
+    (lambda mood: mood.latency_ms > 4_000, "repeat-word", ["slow_answer"]),
+)
+
+
 def decide(mood: Mood) -> tuple[str, list[str]]:
-    """The action for this state of the learner, and what triggered it."""
-    if mood.fatigue > 0.85:
-        return "rest", ["fatigue_high", "уставший"]
-    if mood.wrong_in_a_row > 2:
-        return "adjust-difficulty", ["accuracy_low", "низкая точность"]
-    if mood.wrong_in_a_row == 2:
-        return "hint", ["slow_answer", "two_wrong"]
-    if mood.attention < 0.25:
-        return "switch-mode", ["注意力下降"]
-    if mood.mastery > 0.8:
-        return "schedule-review", ["mastered", "🎯 goal met"]
-    if mood.latency_ms > 4_000:
-        return "repeat-word", ["slow_answer"]
+    """The action for this state of the learner, and what triggered it: the first rule that holds."""
+    for holds, action, triggers in RULES:
+        if holds(mood):
+            return action, triggers
     return "show-word", []
 
 
@@ -115,7 +117,8 @@ class Session:
         answers = min(MOST_HISTORY, int(HISTORY_SCALE * (1 - draw) ** -HISTORY_TAIL))
         return snapshot | {
             "motivation": round(1 - mood.fatigue / 2, 3),
-            "cognitive": {"memory": round(mood.mastery * 0.9, 4), "speed": 1000 / mood.latency_ms, "stability": None},
+            "cognitive": {"memory": round(mood.mastery * 0.9, 4), "speed": 1000 / mood.latency_ms,
+                          "stability": None},
             "learner": {"level": learner.level, "native": learner.native, "streakDays": learner.streak_days,
                         "utcOffsetHours": learner.utc_offset_hours},
             "session": {"number": self._number, "step": self._steps, "right": self._right,

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters that look like others are the point
 """Words to learn, by language: scripts that join, stack, run from right to left or need two code units."""
 
 WORDS: dict[str, tuple[str, ...]] = {
@@ -20,8 +21,10 @@ WORDS: dict[str, tuple[str, ...]] = {
     "am-ET": ("ቃል", "መማር"),
     "ka-GE": ("სიტყვა", "სწავლა"),
     # Marks that follow their letter instead of being part of it: equal to the eye, not in bytes.
-    "x-combining": ("e\u0301te\u0301", "n\u0303", "Z\u0351\u036b\u0343a\u0331\u0324l\u0323\u034fgo", "o\u0308\u0304"),
+    "x-combining": ("e\u0301te\u0301", "n\u0303",
+                    "Z\u0351\u036b\u0343a\u0331\u0324l\u0323\u034fgo", "o\u0308\u0304"),
     "x-emoji": ("🧠", "👩🏽‍🏫", "🏳️‍🌈", "🇺🇳", "👨‍👩‍👧‍👦", "1️⃣", "𝄞", "🫱🏻‍🫲🏿"),
-    "x-awkward": ('quo"te', "back\\slash", "tab\there", "a\u00a0b", "</script>", "${word}", "'; --", "%00", "\u202eabc"),
+    "x-awkward": ('quo"te', "back\\slash", "tab\there", "a\u00a0b", "</script>", "${word}",
+                  "'; --", "%00", "\u202eabc"),
 }  # fmt: skip
 LANGUAGES = tuple(WORDS)

@@ -33,8 +33,8 @@ class Report:
 
     @property
     def count(self) -> int:
-        """Resources that changed; the stack's own record is not one."""
-        return len(self.changed)
+        """Resources that changed; one that was replaced counts once."""
+        return len({(one.kind, one.name) for one in self.changed})
 
 
 def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Progress) -> Report:

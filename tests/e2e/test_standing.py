@@ -17,7 +17,7 @@ def as_json(text: str) -> Any:
 def test_a_second_up_changes_nothing(stack: Stack) -> None:
     before = {container["Id"] for container in inspected(stack)}
     done = stack.up()
-    assert "no change" in done.stdout.lower()
+    assert "nothing to change" in done.stdout
     assert {container["Id"] for container in inspected(stack)} == before
 
 
@@ -97,8 +97,9 @@ def test_the_ingest_key_writes_and_the_read_key_does_not(stack: Stack) -> None:
 
 def test_smoke_stores_reads_and_counts_a_thousand_traces(stack: Stack) -> None:
     report = as_json(stack.amas("smoke", "--json").stdout)
-    assert report["verdict"] == "passed"
-    assert report["sent"] >= 1000
+    assert report["ok"]
+    lines = {line["name"]: line["detail"] for line in report["lines"]}
+    assert lines["counted by the API"] == lines["counted by SQL"] == "1000"
     rows = stack.amas(
         "db", "psql", "--", "-Atc", "SELECT count(*) FROM decision_insights WHERE run_id IS NOT NULL"
     )
@@ -116,7 +117,7 @@ def test_health_passes_from_the_host_and_as_the_scheduled_job(stack: Stack) -> N
 
 def test_status_names_every_part_and_its_health(stack: Stack) -> None:
     report = as_json(stack.amas("status", "--json").stdout)
-    healthy = {part["part"] for part in report["parts"] if part["health"] == "healthy"}
+    healthy = {part["part"] for part in report["parts"] if part["state"] == "healthy"}
     assert {"db", "cache", "queue", "api", "lb", "prometheus", "scheduler"} <= healthy
 
 

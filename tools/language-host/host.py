@@ -25,16 +25,16 @@ STOP_WITHIN_S = 1.0  # a program that still runs when the engine is done has nob
 
 
 def main() -> None:
-    stopping = threading.Event()
+    end, ending = os.pipe()  # a handler that sets an Event may interrupt the very wait whose lock it takes
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: stopping.set())
-    threading.Thread(target=_wait_for_the_engines_end, args=(stopping,), daemon=True).start()
+        signal.signal(signal_number, lambda *_: os.write(ending, b"."))
+    threading.Thread(target=_tell_the_engines_end, args=(ending,), daemon=True).start()
     server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_GRPC_CHANNEL_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(PythonHost(engine_address=sys.argv[-1]), server)
     sys.stdout.write(f"{server.add_insecure_port('127.0.0.1:0')}\n")
     sys.stdout.flush()
     server.start()
-    stopping.wait()
+    os.read(end, 1)
     server.stop(STOP_WITHIN_S).wait()
     os._exit(0)  # an ordinary exit would wait for the program's thread
 
@@ -81,11 +81,11 @@ def _without_our_frames(error: Exception) -> str:
     return "".join(traceback.format_list(theirs) + traceback.format_exception_only(error))
 
 
-def _wait_for_the_engines_end(stopping: threading.Event) -> None:
+def _tell_the_engines_end(ending: int) -> None:
     """An engine that was killed cannot say goodbye, but our stdin closes with it."""
     while os.read(0, 4096):
         pass
-    stopping.set()
+    os.write(ending, b".")
 
 
 if __name__ == "__main__":

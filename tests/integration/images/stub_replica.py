@@ -29,7 +29,7 @@ class Replica(BaseHTTPRequestHandler):
         name = os.environ["HOSTNAME"]
         headers = {key.lower(): value for key, value in self.headers.items()}
         body = json.dumps({"name": name, "bodyBytes": body_bytes, "headers": headers}).encode()
-        self.send_response(404 if self.path == "/missing" else 200)
+        self.send_response(404 if self.path.startswith("/missing") else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

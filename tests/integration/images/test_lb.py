@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from docker.models.containers import Container
 
-from tests.integration.images.conftest import Lab, ended, eventually, log
+from tests.integration.images.conftest import Answer, Lab, ask, ended, eventually, log
 
 STUB = (Path(__file__).parent / "stub_replica.py").read_text()
 
@@ -215,7 +215,7 @@ def test_reload_in_place_loses_no_request(lb: Balancer) -> None:
     statuses = []
     for number in range(200):
         if number == 50:
-            lb.container.kill("USR2")
+            assert ask(lb.container, "amas-lb-reload") == Answer(0, "")
         statuses.append(lb.ask().status)
     assert set(statuses) == {200}
     eventually(lambda: "Loading success" in log(lb.container))

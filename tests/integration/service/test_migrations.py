@@ -134,6 +134,7 @@ def test_a_role_may(database: Database, role: str, statement: str) -> None:
 
 def test_chunks_are_days(database: Database) -> None:
     (interval,) = database.rows(
-        "SELECT time_interval FROM timescaledb_information.dimensions WHERE hypertable_name = 'decision_insights'"
+        "SELECT time_interval FROM timescaledb_information.dimensions "
+        "WHERE hypertable_name = 'decision_insights'"
     )
     assert str(interval[0]) == "1 day, 0:00:00"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.integration.service.conftest import Cache, Database
-from tests.integration.service.standing import Endless, environ, poured, process
+from tests.integration.service.standing import INGEST, Endless, environ, poured, process
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +41,14 @@ def _until_ready(url: str) -> None:
     while httpx.get(f"{url}/ready").json()["dependencies"]["writer"]["state"] != "up":
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def _until_draining(url: str) -> None:
+    deadline = time.monotonic() + 10
+    while (ready := httpx.get(f"{url}/ready")).status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert ready.json()["status"] == "draining"
 
 
 async def test_a_killed_database_takes_no_acknowledged_decision_with_it(
@@ -73,7 +81,7 @@ async def test_a_database_that_stays_away_is_told_and_found_again(
         ready = await asyncio.to_thread(httpx.get, f"{service.url}/ready")
         assert ready.status_code == 503
         assert ready.json()["status"] == "down"
-        assert httpx.get(f"{service.url}/health").status_code == 200
+        assert (await asyncio.to_thread(httpx.get, f"{service.url}/health")).status_code == 200
         await asyncio.sleep(10)
         await asyncio.to_thread(database.start)
         await asyncio.to_thread(database.await_ready)
@@ -114,17 +122,15 @@ async def test_sigterm_drains_and_exits_0_without_losing_anything(
     database: Database, cache: Cache, tmp_path: Path
 ) -> None:
     """Senders go on throughout: until the end of the drain they are served, then they are turned away."""
-    with process(environ(database, cache), tmp_path, drain_s=1.0) as service:
+    with process(environ(database, cache), tmp_path, drain_s=4.0) as service:
         traces = Endless()
         pouring = asyncio.create_task(poured(service.url, traces))
         await traces.reach(200)
         stopping = asyncio.create_task(asyncio.to_thread(service.stop))
-        await asyncio.sleep(0.4)
-        before = traces.made
-        ready = await asyncio.to_thread(httpx.get, f"{service.url}/ready")
-        assert (ready.status_code, ready.json()["status"]) == (503, "draining")
-        await asyncio.sleep(0.3)
-        assert traces.made > before, "not served while draining"
+        await asyncio.to_thread(_until_draining, service.url)
+        _, body = await anext(traces)
+        async with httpx.AsyncClient(base_url=service.url) as client:
+            assert (await client.post("/api/decisions", content=body, headers=INGEST)).status_code == 201
         assert await stopping == 0
         traces.stopped = True
         statuses = await pouring

@@ -151,12 +151,11 @@ async def test_reads_that_find_no_connection_are_503(database: Database, cache: 
         assert (await up.client.get("/ready")).status_code == 200
 
 
-async def test_one_query_asks_one_chunk(up: Inside, database: Database) -> None:
+async def test_a_read_with_a_time_asks_no_chunk_of_another_day(up: Inside, database: Database) -> None:
     """An id carries its time or its key does, so a read does not touch every chunk."""
     now = datetime.now(UTC)
     await post(up, *(raw_trace(uuid7(now - timedelta(days=n))) for n in range(10)))
     plan = database.rows(
-        "EXPLAIN SELECT insight FROM insights AS d WHERE d.decision_id = 'x' "
-        f"AND d.created_at = '{now.isoformat()}'"
+        "EXPLAIN SELECT insight FROM insights WHERE decision_id = 'x' AND created_at = '2026-01-01 00:00+00'"
     )
-    assert str(plan).count("_hyper_") <= 3
+    assert "_hyper_" not in str(plan)

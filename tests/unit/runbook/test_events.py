@@ -8,8 +8,9 @@ from runbook.events import Changed, Diagnosed, Event, Summed, read_event
 URN = "urn:pulumi:local::amas::amas:stack:Stack$docker:index/container:Container::api-0"
 
 
-def step(op: str, kind: str = "docker:index/container:Container") -> dict[str, Any]:
-    return {"resOutputsEvent": {"metadata": {"op": op, "urn": URN, "type": kind}}}
+def step(op: str, kind: str = "docker:index/container:Container", *, custom: bool = True) -> dict[str, Any]:
+    state = {"old": {"custom": custom}} if op.startswith("delete") else {"new": {"custom": custom}}
+    return {"resOutputsEvent": {"metadata": {"op": op, "urn": URN, "type": kind, **state}}}
 
 
 def diagnostic(severity: str, message: str) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def diagnostic(severity: str, message: str) -> dict[str, Any]:
         (step("create"), Changed("created", "api-0", "Container")),
         (step("delete-replaced"), Changed("deleted", "api-0", "Container")),
         (step("same"), None),
+        (step("create", "amas:cache:Cache", custom=False), None),
         (step("create", "pulumi:pulumi:Stack"), None),
         (step("create", "pulumi:providers:docker"), None),
         (diagnostic("error", "<{%fg 1%}>no space<{%reset%}>\n"), Diagnosed("error", "api-0", "no space")),

@@ -108,7 +108,7 @@ def test_a_line_without_a_level_is_never_hidden() -> None:
 def test_our_lines_are_rendered_and_others_pass_through() -> None:
     ours = LogLine("2026-01-01T00:00:03.5Z", "amas-local-api-x1", OURS)
     assert readable(ours, "local") == (
-        "2026-01-01T00:00:00.123 api-x1 error writer Failed to write decision insight "
+        "2026-01-01T00:00:03.5Z api-x1 error writer Failed to write decision insight "
         'decisionId=a-1 tries=3 why="no space"'
     )
     other = LogLine("2026-01-01T00:00:03.123456789Z", "amas-local-db", "LOG:  listening")

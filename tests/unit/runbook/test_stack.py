@@ -13,7 +13,12 @@ from runbook.stack import Setting, Stack
 
 EVENT = {
     "resOutputsEvent": {
-        "metadata": {"op": "create", "urn": "a::b::lb", "type": "docker:index/container:Container"}
+        "metadata": {
+            "op": "create",
+            "urn": "a::b::lb",
+            "type": "docker:index/container:Container",
+            "new": {"custom": True},
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 """The HTTP contract, route by route, on in-memory stores."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import httpx
@@ -9,6 +9,7 @@ import pytest
 
 from service.app import OPENAPI
 from service.insights import batch, trace
+from service.insights.decision import Refusal
 from service.insights.testing import POISON, raw_trace, recently, uuid7
 from tests.unit.service.standing import Standing, standing
 
@@ -328,7 +329,7 @@ async def test_a_run_is_counted_and_purged_piece_by_piece(up: Standing) -> None:
     up.reads.answers["count_run"] = [(3,)]
     assert (await up.client.get("/api/runs/r1")).json() == {"runId": "r1", "stored": 3}
     up.cache.entries["decision_insight:a"] = (b"{}", 1)
-    pieces = [[("a",), ("b",)], [("c",)], []]
+    pieces: list[list[tuple[object, ...]]] = [[("a",), ("b",)], [("c",)], []]
 
     async def rows(query: str, parameters: object) -> list[tuple[object, ...]]:
         return pieces.pop(0)
@@ -424,7 +425,9 @@ async def test_a_client_that_leaves_is_499_without_a_stack_trace(
 ) -> None:
     headers = [(b"authorization", b"Bearer ingest"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/api/decisions", "headers": headers}
-    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    messages: Iterator[dict[str, object]] = iter(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
 
     async def receive() -> dict[str, object]:
         return next(messages)
@@ -432,7 +435,7 @@ async def test_a_client_that_leaves_is_499_without_a_stack_trace(
     async def send(message: object) -> None:
         raise AssertionError("nobody is there to be answered")
 
-    await up.service.asgi(scope, receive, send)  # type: ignore[arg-type]
+    await up.service.asgi(scope, receive, send)
     metrics = (await up.client.get("/api/about/metrics/prometheus")).text
     assert 'http_errors_total{status="499"} 1.0' in metrics
     assert "Traceback" not in caplog.text
@@ -441,7 +444,7 @@ async def test_a_client_that_leaves_is_499_without_a_stack_trace(
 async def test_stopping_writes_what_was_taken() -> None:
     async with standing() as up:
         parsed = trace.parse(raw_trace("order:1", occurredAt=recently()), datetime.now(UTC), trace.MOST_AHEAD)
-        assert not isinstance(parsed, trace.Refusal)
+        assert not isinstance(parsed, Refusal)
         receipt = up.service.queue.offer(parsed, b"raw")
         await up.service.stop()
         assert receipt.result().outcome == "stored"

@@ -27,7 +27,8 @@ def test_defaults_are_those_of_the_runbook() -> None:
 
 def test_every_field_is_read_from_its_own_variable() -> None:
     """Infra sets exactly these names."""
-    assert settings.ENV_NAMES == tuple(name.upper() for name in settings.Settings.__dataclass_fields__)
+    fields = settings.Settings.__dataclass_fields__
+    assert tuple(name.upper() for name in fields) == settings.ENV_NAMES
     assert set(settings.SECRET_NAMES) <= set(settings.ENV_NAMES)
 
 

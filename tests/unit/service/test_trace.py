@@ -219,7 +219,7 @@ def test_the_hash_is_of_the_meaning() -> None:
     ],
 )
 def test_other_content_has_another_hash(field: str, value: object) -> None:
-    assert taken(**{field: value}).content_hash != taken().content_hash
+    assert taken(V7, **{field: value}).content_hash != taken().content_hash
 
 
 def test_run_ids_are_no_content() -> None:

@@ -73,6 +73,10 @@ def decisions(count: int, **fields: object) -> list[Decision]:
     ]
 
 
+def gone(bench: Bench) -> bool:
+    return bench.writer.away
+
+
 def outcomes(receipts: Sequence[Receipt]) -> list[Outcome]:
     return [one.outcome for one in receipts]
 
@@ -140,9 +144,9 @@ async def test_the_writer_finds_the_store_by_itself() -> None:
     offered = bench.queue.offer(decisions(1)[0], b"raw")
     async with asyncio.timeout(5), bench.running():
         await offered
-        assert bench.writer.away
+        assert gone(bench)
         bench.store.failures.clear()
-        while bench.writer.away:  # noqa: ASYNC110  # the fake clock runs only while somebody sleeps
+        while gone(bench):  # noqa: ASYNC110  # the fake clock runs only while somebody sleeps
             await asyncio.sleep(0)
         assert (await bench.queue.offer(decisions(1)[0], b"raw")).outcome is Outcome.STORED
 
@@ -168,7 +172,7 @@ async def test_a_poison_row_that_cannot_be_buried_is_not_refused_for_good() -> N
     async def away(*_: object) -> None:
         raise StoreUnavailable("gone")
 
-    bench.store.bury = away  # type: ignore[method-assign]
+    bench.store.bury = away  # type: ignore[method-assign,assignment]
     assert outcomes(await bench.receipts(poison)) == [Outcome.UNAVAILABLE]
 
 

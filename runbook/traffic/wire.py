@@ -1,0 +1,94 @@
+"""The service over HTTP for many requests at a time: kept-alive connections, one try a call."""
+
+import json
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from runbook.api import COME_BACK_LATER, LONGEST_WAIT_S, NDJSON, RUN_HEADER, Keys
+from runbook.traffic.requests import Request
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back; status 0 when nothing did, with the reason in the body."""
+
+    status: int
+    body: bytes
+    after_s: float | None = None
+
+    @property
+    def come_back_later(self) -> bool:
+        return self.status == 0 or self.status in COME_BACK_LATER
+
+    def json(self) -> Any:
+        """The decoded body; None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Wire:
+    """Follows no redirect and no proxy, so that the address is the one that was checked."""
+
+    def __init__(
+        self,
+        url: str,
+        keys: Keys,
+        run_id: str,
+        connections: int,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self._keys = keys
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            timeout=TIMEOUT_S,
+            transport=transport,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def post(self, request: Request) -> Reply:
+        kind = "application/json" if request.single else NDJSON
+        return await self._ask("POST", "/api/decisions", self._keys.ingest, request.body, kind)
+
+    async def insight(self, decision_id: str) -> Reply:
+        return await self._ask("GET", f"/api/insights/{decision_id}", self._keys.read)
+
+    async def count_run(self) -> Reply:
+        return await self._ask("GET", f"/api/runs/{self.run_id}", self._keys.read)
+
+    async def purge_run(self) -> Reply:
+        return await self._ask("DELETE", f"/api/runs/{self.run_id}", self._keys.admin)
+
+    async def _ask(
+        self, method: str, path: str, key: str | None, body: bytes | None = None, kind: str | None = None
+    ) -> Reply:
+        headers = {RUN_HEADER: self.run_id}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        if kind:
+            headers["Content-Type"] = kind
+        try:
+            response = await self._client.request(method, path, content=body, headers=headers)
+        except httpx.TransportError as error:
+            return Reply(0, f"{type(error).__name__} {error}".strip().encode())
+        return Reply(response.status_code, response.content, _after_s(response.headers.get("Retry-After")))
+
+
+def _after_s(header: str | None) -> float | None:
+    return min(float(header), LONGEST_WAIT_S) if header and header.isdecimal() else None
