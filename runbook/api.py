@@ -1,4 +1,4 @@
-"""The service over HTTP: kept-alive connections, retries that honour Retry-After. Sole importer of httpx."""
+"""The service over HTTP: kept-alive connections, retries that honour Retry-After."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -68,12 +68,15 @@ def ensure_images(progress: Progress, tools_bin: Path) -> Lock:
 
 def _ensure(plan: Plan, parent: str | None, known: Lock, progress: Progress) -> Entry:
     started, name, done = time.monotonic(), plan.recipe.name, "found"
-    with closing(_connect()) as engine:
-        image = _find(engine, plan)
-        if image is None:
-            progress.say(f"{name}: building, log in {_log_path(name)}")
-            image, done = _build(engine, plan, parent), "built"
-        entry = _entry(engine, plan, image, known.get(name))
+    try:
+        with closing(_connect()) as engine:
+            image = _find(engine, plan)
+            if image is None:
+                progress.say(f"{name}: building, log in {_log_path(name)}")
+                image, done = _build(engine, plan, parent), "built"
+            entry = _entry(engine, plan, image, known.get(name))
+    except (DockerException, RequestException) as reason:
+        raise CheckFailed(f"image {name}: the Docker engine failed: {reason}", "docker info") from reason
     elapsed = seconds(time.monotonic() - started)
     progress.say(f"{name}: {done} in {elapsed}, {entry['tag']}, {size(entry['size_bytes'])}")
     return entry

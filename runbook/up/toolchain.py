@@ -148,14 +148,13 @@ def build(folder: Path, tools: Collection[str], progress: Progress) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     require_space(shutil.disk_usage(folder).free, tools, folder)
     log = _log("tools.log")
-    progress(f"{', '.join(tools)}: building from source, some minutes, log in {log}")
     with log.open("w") as errors:
         process = subprocess.Popen(
             [SOURCES / "build", folder, *tools], stdout=subprocess.PIPE, stderr=errors, text=True
         )
         with process:
             for line in process.stdout or ():
-                progress(line.rstrip())
+                progress(f"{line.rstrip()}, log in {log}")
     if process.returncode != 0:
         reason = last_line(log.read_text()) or f"tools/build ended with {process.returncode}"
         raise EnvironmentMissing(f"the tools could not be built: {reason}; log in {log}", "./scripts/up")

@@ -14,12 +14,12 @@ import pytest
 from docker.errors import DockerException
 from docker.models.containers import Container
 from docker.models.networks import Network
-from runbook.up.toolchain import tools_bin
 
 from runbook.errors import EnvironmentMissing
 from runbook.terminal import Progress
 from runbook.up.image_plan import Lock
 from runbook.up.images import ensure_images
+from runbook.up.toolchain import tools_bin
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,10 @@ def archive(files: Mapping[str, bytes], uid: int) -> bytes:
     return packed.getvalue()
 
 
-def ask(container: Container, *command: str) -> Answer:
-    exit_code, output = container.exec_run(list(command))
+def ask(container: Container, *command: str, environment: Mapping[str, str] | None = None) -> Answer:
+    exit_code, output = container.exec_run(list(command), environment=dict(environment or {}))
+    assert isinstance(exit_code, int)
+    assert isinstance(output, bytes)
     return Answer(exit_code, output.decode())
 
 

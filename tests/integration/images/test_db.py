@@ -17,13 +17,12 @@ def secret_files(passwords: dict[str, str]) -> dict[str, bytes]:
     return {f"{role}_password": password.encode() for role, password in passwords.items()}
 
 
-def start(lab: Lab, volume: str, secret: str, **options: object) -> Container:
+def start(lab: Lab, volume: str, secret: str) -> Container:
     return lab.run(
         "db",
         volumes={volume: "/var/lib/amas/db", secret: "/secrets"},
         environment={"AMAS_SHARED_BUFFERS_MB": "32", "AMAS_MAX_CONNECTIONS": "30"},
         shm_size="64m",
-        **options,
     )
 
 
@@ -43,12 +42,8 @@ def sql(db: Container, statement: str, *, role: str = "postgres", database: str 
 
 def login(db: Container, role: str, password: str) -> str:
     """Over TCP with a password, as other containers do it; the role's name, or the refusal."""
-    command = ["psql", "-XAtq", "-w", "-h", "127.0.0.1", "-U", f"amas_{role}", "-d", "danci"]
-    exit_code, output = db.exec_run(
-        [*command, "-c", "SELECT current_user"], environment={"PGPASSWORD": password}
-    )
-    assert isinstance(exit_code, int)
-    return str(output.decode().strip())
+    command = f"psql -XAtqw -h 127.0.0.1 -U amas_{role} -d danci -c".split()
+    return ask(db, *command, "SELECT current_user", environment={"PGPASSWORD": password}).text.strip()
 
 
 @pytest.fixture
@@ -249,5 +244,4 @@ def test_bad_setting_is_refused_by_name(lab: Lab, volume: str, secret: str, name
 
 
 def test_health_check_fails_while_the_database_is_not_there(lab: Lab, db: Container) -> None:
-    answer = db.exec_run(["amas-db-health"], environment={"AMAS_DATABASE": "other"})
-    assert answer.exit_code != 0
+    assert ask(db, "amas-db-health", environment={"AMAS_DATABASE": "other"}).exit_code != 0

@@ -31,8 +31,8 @@ def healthy(redis: Container) -> bool:
 
 
 def cli(redis: Container, *command: str, password: str = PASSWORD) -> str:
-    full = ["redis-cli", "--no-auth-warning", "-h", "127.0.0.1", *command]
-    return str(redis.exec_run(full, environment={"REDISCLI_AUTH": password}).output.decode().strip())
+    connect = ["redis-cli", "--no-auth-warning", "-h", "127.0.0.1"]
+    return ask(redis, *connect, *command, environment={"REDISCLI_AUTH": password}).text.strip()
 
 
 def fill(redis: Container) -> None:

@@ -145,7 +145,6 @@ def test_each_outer_library_has_one_importer() -> None:
     """So that replacing one touches one file."""
     importers = {
         "rich": "terminal.py",
-        "httpx": "api.py",
         "stamina": "api.py",
         "prometheus_client": "exposition.py",
     }
