@@ -24,6 +24,7 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 from docker.models.images import Image
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from runbook import places
 from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
@@ -75,7 +76,7 @@ def _ensure(plan: Plan, parent: str | None, known: Lock, progress: Progress) -> 
                 progress.say(f"{name}: building, log in {_log_path(name)}")
                 image, done = _build(engine, plan, parent), "built"
             entry = _entry(engine, plan, image, known.get(name))
-    except (DockerException, RequestException) as reason:
+    except (DockerException, RequestException, HTTPError) as reason:
         raise CheckFailed(f"image {name}: the Docker engine failed: {reason}", "docker info") from reason
     elapsed = seconds(time.monotonic() - started)
     progress.say(f"{name}: {done} in {elapsed}, {entry['tag']}, {size(entry['size_bytes'])}")

@@ -61,9 +61,10 @@ class Database(Part):
     """The db part, and one database in it."""
 
     name: str = "danci"
+    host: str = "127.0.0.1"
 
     def url(self, role: str) -> str:
-        return f"postgresql://amas_{role}:{self.password[role]}@127.0.0.1:{self.port}/{self.name}"
+        return f"postgresql://amas_{role}:{self.password[role]}@{self.host}:{self.port}/{self.name}"
 
     def rows(self, statement: str, role: str = "owner") -> list[tuple[object, ...]]:
         with psycopg.connect(self.url(role), autocommit=True) as connection:
@@ -122,7 +123,7 @@ def bare_database(engine: docker.DockerClient, network: str) -> Iterator[Databas
     """A server without our schema."""
     password = {role: secrets.token_urlsafe(12) for role in ROLES}
     files = {f"{role}_password": text for role, text in password.items()}
-    with _running(engine, network, DB, files, data="/var/lib/amas/db") as (container, port):
+    with running(engine, network, DB, files, data="/var/lib/amas/db") as (container, port):
         database = Database(container, port, password)
         database.await_ready()
         yield database
@@ -155,7 +156,7 @@ def running_cache(engine: docker.DockerClient, network: str) -> Iterator[Cache]:
     )
     environment = {"AMAS_MAXMEMORY_MB": "32"}
     command = ["amas-redis", "cache"]
-    with _running(engine, network, REDIS, {"users.acl": users}, command=command, environment=environment) as (
+    with running(engine, network, REDIS, {"users.acl": users}, command=command, environment=environment) as (
         container,
         port,
     ):
@@ -177,7 +178,7 @@ def cache(running_cache: Cache) -> Iterator[Cache]:
 
 
 @contextlib.contextmanager
-def _running(
+def running(
     engine: docker.DockerClient,
     network: str,
     kind: Kind,

@@ -4,7 +4,9 @@ import json
 import logging
 import sys
 
-from service.log import JsonLines
+import pytest
+
+from service.log import JsonLines, configure
 
 
 def line(**extra: object) -> dict[str, object]:
@@ -32,3 +34,14 @@ def test_an_exception_is_one_line_of_json() -> None:
     except ValueError:
         parsed = line(exc_info=sys.exc_info())
     assert "ValueError: broken" in str(parsed["exception"])
+
+
+def test_the_level_of_the_settings_is_what_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    before, level = logging.root.handlers[:], logging.root.level
+    try:
+        configure("error")
+        logging.getLogger("Service").warning("quiet")
+        logging.getLogger("Service").error("loud")
+    finally:
+        logging.root.handlers[:], logging.root.level = before, level
+    assert [json.loads(line)["message"] for line in capsys.readouterr().out.splitlines()] == ["loud"]

@@ -1,6 +1,7 @@
 """What is generated, held against the service's own parser."""
 
 import json
+import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from runbook.traffic.bad import BAD, Bad
 from runbook.traffic.generate import LARGEST_PLAIN_BYTES, generate, wave_of
+from runbook.traffic.ids import milliseconds, uuid7
 from runbook.traffic.line import Line, Outcome
 from runbook.traffic.meaning import content_hash, instant
 from runbook.traffic.odd import ODD
@@ -147,17 +149,14 @@ def test_the_hash_is_of_what_is_stored(lines: list[Line]) -> None:
 @pytest.mark.parametrize("kind", BAD, ids=lambda kind: kind.name)
 def test_a_bad_line_is_refused_for_its_own_reason(kind: Bad) -> None:
     good = {
-        "decisionId": "019ab2a7-0000-7000-8000-000000000001",
+        "decisionId": uuid7(random.Random(1), milliseconds(NOW)),
         "userId": "u",
         "occurredAt": NOW.isoformat(),
         "action": "rest",
         "durationMs": 1,
     }
-    at = datetime(2025, 11, 23, 19, 30, tzinfo=UTC)
-    good["decisionId"] = f"{int(at.timestamp() * 1000):012x}"[:8] + "-" + f"{int(at.timestamp() * 1000):012x}"[8:] + "-7000-8000-000000000001"
-    good["occurredAt"] = at.isoformat()
-    assert isinstance(parse(json.dumps(good).encode(), at, SHORTEST_RETENTION), Decision)
-    refusal = parse(kind.make(good, at), at, SHORTEST_RETENTION)
+    assert isinstance(parse(json.dumps(good).encode(), NOW, SHORTEST_RETENTION), Decision)
+    refusal = parse(kind.make(good, NOW), NOW, SHORTEST_RETENTION)
     assert isinstance(refusal, Refusal)
     assert (refusal.status, refusal.field) == (kind.status, kind.field), refusal.sentence()
 

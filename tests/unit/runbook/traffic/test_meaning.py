@@ -1,4 +1,5 @@
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -6,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbook.traffic.ids import milliseconds, uuid7
 from runbook.traffic.meaning import canonical_id, content_hash, instant
 from service.insights.decision import Decision
 from service.insights.trace import parse
 
-V7 = "0193586f-0000-7000-8000-00000000000a"
+AT = datetime(2024, 11, 23, 11, 39, 56, 288_000, UTC)
+V7 = uuid7(random.Random(1), milliseconds(AT))
 FULL: dict[str, Any] = {
     "decisionId": V7,
     "userId": "u",
@@ -84,8 +87,7 @@ def test_two_traces_are_the_same_here_when_they_are_for_the_service(
     one: dict[str, object], other: dict[str, object]
 ) -> None:
     raws = [json.dumps(FULL | {"stateSnapshot": snapshot}).encode() for snapshot in (one, other)]
-    at = datetime(2024, 11, 23, 12, tzinfo=UTC)
-    parsed = [parse(raw, at, timedelta(days=1)) for raw in raws]
+    parsed = [parse(raw, AT, timedelta(days=1)) for raw in raws]
     hashes = {item.content_hash for item in parsed if isinstance(item, Decision)}
     if all(isinstance(item, Decision) for item in parsed):
         assert len(hashes) == len({content_hash(raw) for raw in raws})
