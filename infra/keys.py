@@ -112,7 +112,7 @@ KEYS: tuple[Key, ...] = (
         "dbConnectionPoolSize",
         "integer",
         20,
-        Between(2, 200),
+        Between(3, 200),
         "Connections a replica may open; a roll doubles the replicas for a moment",
         "DB_CONNECTION_POOL_SIZE",
     ),

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     UNSTORED = "refused, but had to be stored"
     CONFUSED = "new, duplicate and conflict confused"
     OTHERWISE = "refused with another status or field"
+    UNLISTED = "stored, but not in its user's list"
     UNREADABLE = "could not be read back"
     UNANSWERED = "left without an answer"
     LEFT = "left after the purge"
@@ -104,17 +105,33 @@ def _kind(outcome: Outcome, status: int) -> Kind:
             return Kind.TAKEN if taken else Kind.OTHERWISE
 
 
-def compare(entry: Entry, status: int, content_hash: str | None, *, acknowledged: bool) -> Deviation | None:
-    """One trace as it was read back; what was not acknowledged may be there or not."""
+@dataclass(frozen=True)
+class Found:
+    """One trace as it was read back by its id; `listed`: its user's list had shown it as due."""
+
+    status: int
+    content_hash: str
+    listed: bool
+
+
+def compare(entry: Entry, found: Found) -> Deviation | None:
+    """One trace that was acknowledged, as it was found."""
+    kind = _difference(entry, found)
+    if kind is None:
+        return None
+    came = found.content_hash or "no trace" if found.status == 200 else f"{found.status or 'no answer'}"
     about = f"{entry.expected.reason}, {entry.decision_id}"
-    if status == 404:
-        missing = Deviation(Kind.MISSING, entry.number, about, "the trace", "404")
-        return missing if acknowledged else None
-    if status != 200:
-        return Deviation(Kind.UNREADABLE, entry.number, about, "200", f"{status or 'no answer'}")
-    if content_hash != entry.content_hash:
-        return Deviation(Kind.CHANGED, entry.number, about, entry.content_hash, content_hash or "no trace")
-    return None
+    return Deviation(kind, entry.number, about, entry.content_hash, came)
+
+
+def _difference(entry: Entry, found: Found) -> Kind | None:
+    if found.status == 404:
+        return Kind.MISSING
+    if found.status != 200:
+        return Kind.UNREADABLE
+    if found.content_hash != entry.content_hash:
+        return Kind.CHANGED
+    return None if found.listed else Kind.UNLISTED
 
 
 @dataclass
@@ -138,6 +155,8 @@ class Looked:
     """What was found stored. `left`: rows after the purge, None when they were kept."""
 
     rows: int = 0
+    # As they had to be, in the lists of their users; and read one by one.
+    listed: int = 0
     read_back: int = 0
     left: int | None = None
     deviations: Deviations = field(default_factory=Deviations)

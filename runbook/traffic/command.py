@@ -27,7 +27,7 @@ from runbook.traffic.readback import look, purge, rows_of_run
 from runbook.traffic.target import check_bounds, check_url
 from runbook.traffic.wire import Wire
 
-SAMPLE = 5_000
+SAMPLE = 1_000
 SAY_EVERY_S = 5.0
 
 
@@ -59,36 +59,55 @@ class Outcome:
     most_behind_s: float
 
     def as_json(self) -> dict[str, Any]:
-        sent, looked = self.sent, self.looked
         return {
             "ok": self.verdict.ok,
             "plan": asdict(self.plan) | {"url": self.url},
-            "due": asdict(self.due),
-            "sent": {"lines": sent.lines, "requests": sent.requests, "resent": sent.resent,
-                     "bytes": sent.size_bytes, "acknowledged": sent.acknowledged, "answeredTwice": sent.twice,
-                     "statuses": {str(status): count for status, count in sorted(sent.statuses.items())},
-                     "elapsed_s": round(self.send_s, 3), "mostBehind_s": round(self.most_behind_s, 3)},
-            "stored": {"rows": looked.rows, "readBack": looked.read_back, "leftAfterPurge": looked.left,
-                       "elapsed_s": round(self.look_s, 3)},
-            "deviations": [{"kind": kind, "count": count, "first": list(cases)}
-                           for kind, count, cases in self.verdict.deviations],
-        }  # fmt: skip
+            "due": {name: count for name, count in asdict(self.due).items() if name != "users"},
+            "sent": self._sent_facts(),
+            "stored": self._stored_facts(),
+            "deviations": [
+                {"kind": kind, "count": count, "first": list(cases)}
+                for kind, count, cases in self.verdict.deviations
+            ],
+        }
+
+    def _sent_facts(self) -> dict[str, Any]:
+        sent = self.sent
+        return {
+            "lines": sent.lines,
+            "requests": sent.requests,
+            "resent": sent.resent,
+            "bytes": sent.size_bytes,
+            "acknowledged": sent.acknowledged,
+            "answeredTwice": sent.twice,
+            "statuses": {str(status): count for status, count in sorted(sent.statuses.items())},
+            "elapsed_s": round(self.send_s, 3),
+            "mostBehind_s": round(self.most_behind_s, 3),
+        }
+
+    def _stored_facts(self) -> dict[str, Any]:
+        looked = self.looked
+        return {
+            "rows": looked.rows,
+            "listed": looked.listed,
+            "readById": looked.read_back,
+            "leftAfterPurge": looked.left,
+            "elapsed_s": round(self.look_s, 3),
+        }
 
     def rows(self) -> list[list[str]]:
         due, sent, looked = self.due, self.sent, self.looked
-        resent = f"{sent.requests} requests, {sent.resent} of them resent"
-        left = "kept" if looked.left is None else f"{looked.left} left"
+        refused = sent.statuses[400] + sent.statuses[413]
         return [
-            ["sent", f"{due.lines:,} due", f"{sent.lines:,} answered, {resent}"],
-            ["stored", f"{due.stored:,} due", f"{looked.rows:,} rows, {looked.read_back:,} read back"],
-            ["duplicate", f"{due.duplicate:,} due", ""],
-            ["conflict", f"{due.conflict:,} due", f"{sent.statuses[409]:,} answered 409"],
-            [
-                "refused",
-                f"{due.refused:,} due",
-                f"{sent.statuses[400] + sent.statuses[413]:,} answered 400 or 413",
-            ],
-            ["rows after", "", left],
+            ["lines", f"{due.lines:,}", f"{sent.lines:,} answered"],
+            ["stored", f"{due.stored:,}", f"{looked.rows:,} rows"],
+            ["", "", f"{looked.listed:,} listed as sent"],
+            ["", "", f"{looked.read_back:,} read by id"],
+            ["duplicate", f"{due.duplicate:,}", f"{sent.statuses[200]:,} answered 200"],
+            ["conflict", f"{due.conflict:,}", f"{sent.statuses[409]:,} answered 409"],
+            ["refused", f"{due.refused:,}", f"{refused:,} answered 400 or 413"],
+            ["requests", "", f"{sent.requests:,}, resent {sent.resent:,}"],
+            ["left", "", "all (--keep)" if looked.left is None else f"{looked.left:,}"],
         ]
 
     def closing(self) -> str:
@@ -96,7 +115,7 @@ class Outcome:
         rate = self.sent.lines / self.send_s if self.send_s else 0
         return (
             f"traffic {word}: {self.sent.lines:,} lines in {terminal.seconds(self.send_s)} ({rate:,.0f}/s), "
-            f"{self.looked.read_back:,} read back in {terminal.seconds(self.look_s)}; "
+            f"{self.looked.listed:,} read back in {terminal.seconds(self.look_s)}; "
             f"seed {self.plan.seed}, count {self.plan.count}, now {self.plan.now}"
         )
 
@@ -122,7 +141,7 @@ def traffic(  # noqa: PLR0913, PLR0917 - one parameter an option
         Path | None, typer.Option(metavar="FILE", help="Keep what must become of each line, as JSON lines.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help=f"Read back every stored trace, not {SAMPLE:,} of them.")
+        bool, typer.Option("--full", help=f"Read each trace by its id besides, not {SAMPLE:,} of them.")
     ] = False,
     rate: Annotated[float | None, typer.Option(help="Lines a second; as fast as it goes without.")] = None,
     connections: Annotated[int, typer.Option(help="Requests at a time.")] = 32,
@@ -146,7 +165,7 @@ def traffic(  # noqa: PLR0913, PLR0917 - one parameter an option
     if as_json:
         terminal.show_json(outcome.as_json())
     else:
-        terminal.show_table(["", "manifest", "found"], outcome.rows())
+        terminal.show_table(["", "due", "found"], outcome.rows())
         terminal.show_lines([outcome.closing()])
     refuse_failed(outcome)
 

@@ -120,7 +120,8 @@ class _Plan:
         raw = _encoded(trace, escaped=session.learner.escaped)
         decision_id = trace["decisionId"]
         self._memory.keep(Earlier(raw, decision_id))
-        return Line(place.number, place.wave, raw, PLAIN, decision_id, content_hash(raw))
+        user_id = session.learner.user_id
+        return Line(place.number, place.wave, raw, PLAIN, decision_id, content_hash(raw), user_id)
 
     def _identity(self, learner: Learner, at_ms: int) -> Trace:
         """The id and the time: some were decided hours before they are reported, some clocks run ahead."""
@@ -166,9 +167,8 @@ class _Plan:
         trace = self._small(place.at_ms, free=kind.free)
         raw = kind.make(trace, self._now)
         expected = Expected(Outcome.STORED, STATUS[Outcome.STORED], kind.name)
-        return Line(
-            place.number, place.wave, raw, expected, canonical_id(trace["decisionId"]), content_hash(raw)
-        )
+        decision_id, user_id = canonical_id(trace["decisionId"]), json.loads(raw)["userId"]
+        return Line(place.number, place.wave, raw, expected, decision_id, content_hash(raw), user_id)
 
     def _small(self, at_ms: int, *, free: bool) -> Trace:
         return {

@@ -36,7 +36,8 @@ class Line:
     expected: Expected
     # As the service stores and answers it; empty for a refused line.
     decision_id: str = ""
-    # Of what must be read back; empty unless it must be stored.
+    # Of what must be read back, and whose it is; empty unless it must be stored.
     content_hash: str = ""
+    user_id: str = ""
     # A request of its own: among other lines these bytes would be no line, or several.
     alone: bool = False

@@ -5,7 +5,7 @@ The first line says what was planned, then one array a line of traffic, then the
     [1, "s", 201, "plain", "<decisionId>", "<content hash>"]
     [2, "d", 200, "repeat", "<decisionId>"]
     [3, "r", 400, "user-empty", "userId"]
-    {"lines": 3, "stored": 1, "duplicate": 1, "conflict": 0, "refused": 1}
+    {"lines": 3, "stored": 1, "duplicate": 1, "conflict": 0, "refused": 1, "users": ["learner-…-1"]}
 """
 
 import json
@@ -43,13 +43,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Totals:
-    """How many lines must end how."""
+    """How many lines must end how, and whose traces must be stored."""
 
     lines: int = 0
     stored: int = 0
     duplicate: int = 0
     conflict: int = 0
     refused: int = 0
+    users: tuple[str, ...] = ()
 
 
 def written(plan: Plan, lines: Iterable[Line], file: TextIO) -> Iterator[Line]:
@@ -57,13 +58,15 @@ def written(plan: Plan, lines: Iterable[Line], file: TextIO) -> Iterator[Line]:
     file.write(_text({"manifest": VERSION, "runId": plan.run_id, "seed": plan.seed, "count": plan.count,
                       "now": plan.now}))  # fmt: skip
     counts: Counter[str] = Counter()
+    users: dict[str, None] = {}
     for line in lines:
         file.write(_text(_fields(line)))
         counts[line.expected.outcome.name.lower()] += 1
+        if line.user_id:
+            users[line.user_id] = None
         yield line
-    file.write(
-        _text({"lines": counts.total()} | {one.name.lower(): counts[one.name.lower()] for one in Outcome})
-    )
+    ends = {one.name.lower(): counts[one.name.lower()] for one in Outcome}
+    file.write(_text({"lines": counts.total(), **ends, "users": list(users)}))
     file.flush()
 
 
@@ -85,7 +88,7 @@ def entries(path: Path) -> Iterator[Entry]:
 def totals(path: Path) -> Totals:
     """They stand in the last line."""
     *_, last = _rest(path)
-    return Totals(**last)
+    return Totals(**last | {"users": tuple(last["users"])})
 
 
 def _rest(path: Path) -> Iterator[Any]:

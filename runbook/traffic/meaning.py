@@ -20,7 +20,12 @@ def content_hash(raw: bytes) -> str:
 
     The service's `createdAt` counts: where it is missing, it is what the contract derives.
     """
-    return hash_of(_DECODER.decode(raw.decode()))
+    return hash_of(decoded(raw))
+
+
+def decoded(raw: bytes) -> Any:
+    """JSON whose numbers keep what `hash_of` compares."""
+    return _DECODER.decode(raw.decode())
 
 
 def hash_of(trace: dict[str, Any]) -> str:

@@ -38,12 +38,15 @@ class Patience:
 
 
 async def at_a_time(most: int, items: Iterator[Item], work: Callable[[Item], Awaitable[None]]) -> None:
-    """Takes the next item only when there is a hand free for it; the first error ends all."""
+    """Takes the next item only when there is a hand free for it; the first error ends all, and is raised."""
 
     async def one() -> None:
         for item in items:
             await work(item)
 
-    async with asyncio.TaskGroup() as hands:
-        for _ in range(most):
-            hands.create_task(one())
+    try:
+        async with asyncio.TaskGroup() as hands:
+            for _ in range(most):
+                hands.create_task(one())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None

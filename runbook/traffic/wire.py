@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
@@ -11,6 +12,7 @@ from runbook.api import COME_BACK_LATER, LONGEST_WAIT_S, NDJSON, RUN_HEADER, Key
 from runbook.traffic.requests import Request
 
 TIMEOUT_S = 30.0
+PAGE = "100"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Wire:
 
     async def insight(self, decision_id: str) -> Reply:
         return await self._ask("GET", f"/api/insights/{decision_id}", self._keys.read)
+
+    async def page(self, user_id: str, cursor: str | None) -> Reply:
+        """Newest first, of one user."""
+        query = {"userId": user_id, "limit": PAGE} | ({"cursor": cursor} if cursor else {})
+        return await self._ask("GET", f"/api/insights?{urlencode(query)}", self._keys.read)
 
     async def count_run(self) -> Reply:
         return await self._ask("GET", f"/api/runs/{self.run_id}", self._keys.read)

@@ -199,12 +199,14 @@ def wait_until_ready(engine: LocalEngine, pid: int | None, see: str) -> str:
 
 
 def own_pid(engine: LocalEngine) -> int | None:
-    """The process that `spawn` recorded; without systemd, any dockerd of this host is a hand-started one."""
-    recorded = pid_in(_pid_record())
-    if recorded is not None and runs(recorded, "dockerd"):
-        return recorded
-    written = None if SYSTEMD.is_dir() else pid_in(engine.pid_file)
-    return written if written is not None and runs(written, "dockerd") else None
+    """The process that `spawn` recorded; without systemd, any dockerd of this host is a hand-started one.
+
+    The engine's own pid file decides which process it is: a record alone may be another engine's.
+    """
+    pid = pid_in(engine.pid_file)
+    if pid is None or not runs(pid, "dockerd"):
+        return None
+    return pid if pid == pid_in(_pid_record()) or not SYSTEMD.is_dir() else None
 
 
 def require_api(version: str) -> None:

@@ -258,19 +258,16 @@ def test_a_real_engine_is_started_restarted_and_started_again_after_a_crash(
     monkeypatch.setenv("PATH", f"{fenced(dockerd, tmp_path)}:{os.environ['PATH']}")
     engine = second_engine(tmp_path)
     has_bridge = DEFAULT_BRIDGE.exists()
-    pids = []
     try:
         docker_engine.ensure_engine(print, engine)
-        pids.append(docker_engine.own_pid(engine))
+        first = running(engine)
         docker_engine.restart_engine(print, engine)
-        pids.append(docker_engine.own_pid(engine))
-        os.kill(pids[-1] or 0, signal.SIGKILL)
+        second = running(engine)
+        os.kill(second, signal.SIGKILL)
         assert docker_engine._happens(lambda: docker_engine.own_pid(engine) is None, 10)
         engine.pid_file.write_text(str(os.getpid()))  # as a reboot that keeps /run may leave it
         docker_engine.ensure_engine(print, engine)
-        pids.append(docker_engine.own_pid(engine))
-        assert None not in pids
-        assert len(set(pids)) == 3
+        assert len({first, second, running(engine)}) == 3
         assert DEFAULT_BRIDGE.exists() == has_bridge
     finally:
         stop(engine)
@@ -307,6 +304,12 @@ def second_engine(folder: Path) -> LocalEngine:
         engine.exec_root,
         tuple(f"{name}={value}" for name, value in flags.items()),
     )
+
+
+def running(engine: LocalEngine) -> int:
+    pid = docker_engine.own_pid(engine)
+    assert pid
+    return pid
 
 
 def stop(engine: LocalEngine) -> None:

@@ -148,7 +148,7 @@ def test_request_cut_by_one_replica_is_sent_to_the_next(lb: Balancer, body_bytes
     headers = {"X-Padding": "x" * 4000}
     for _ in range(20):
         reply = lb.ask("/api/decisions", method="POST", body=b"x" * body_bytes, headers=headers)
-        assert (reply.status, reply.json["bodyBytes"]) == (200, body_bytes)
+        assert (reply.status, reply.json.get("bodyBytes")) == (200, body_bytes), log(lb.container)
 
 
 def test_batch_of_8_mib_passes(lb: Balancer) -> None:

@@ -41,9 +41,11 @@ class Twin(httpx.AsyncBaseTransport):
         self.store = MemoryStore()
         self.lost: set[str] = set()
         self.altered: set[str] = set()
+        self.unlisted: set[str] = set()
         self.busy = 0
         self.broken = 0
         self.down_after: int | None = None
+        self.reads_until: int | None = None
         self.requests: list[httpx.Request] = []
         self.most_at_a_time = 0
         self._at_a_time = 0
@@ -66,7 +68,7 @@ class Twin(httpx.AsyncBaseTransport):
 
     async def _faulty(self, request: httpx.Request) -> httpx.Response:
         if request.method != "POST":
-            return self._read(request)
+            return self._lasting(request)
         if self.down_after is not None and len(self.requests) > self.down_after:
             raise httpx.ConnectError("connection refused")
         if self.busy:
@@ -88,10 +90,19 @@ class Twin(httpx.AsyncBaseTransport):
             self._ingest = httpx.ASGITransport(Edge(Ingest(intake, lambda _key: None)))
         return self._ingest
 
+    def _lasting(self, request: httpx.Request) -> httpx.Response:
+        if self.reads_until is not None:
+            self.reads_until -= 1
+            if self.reads_until < 0:
+                raise httpx.ConnectError("connection refused")
+        return self._read(request)
+
     def _read(self, request: httpx.Request) -> httpx.Response:
         match request.method, request.url.path.split("/")[2:]:
             case "GET", ["insights", decision_id]:
                 return self._insight(decision_id)
+            case "GET", ["insights"]:
+                return self._list(request.url.params)
             case "GET", ["runs", run_id]:
                 return httpx.Response(200, json={"runId": run_id, "stored": len(self._of(run_id))})
             case "DELETE", ["runs", run_id]:
@@ -111,6 +122,16 @@ class Twin(httpx.AsyncBaseTransport):
             return httpx.Response(404, json={})
         change = {"action": "changed"} if decision_id in self.altered else {}
         return httpx.Response(200, json=insight(row) | change)
+
+    def _list(self, parameters: httpx.QueryParams) -> httpx.Response:
+        """Pages of seven, however many are asked for."""
+        mine = [one for one in self.store.rows.values() if one.user_id == parameters["userId"]]
+        at = int(parameters.get("cursor", 0))
+        shown = [one.decision_id for one in mine if one.decision_id not in self.lost | self.unlisted]
+        items = [self._insight(decision_id).json() for decision_id in shown[at : at + 7]]
+        return httpx.Response(
+            200, json={"items": items, "nextCursor": str(at + 7) if shown[at + 7 :] else None}
+        )
 
 
 def insight(row: Decision) -> dict[str, Any]:

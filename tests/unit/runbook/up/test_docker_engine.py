@@ -32,7 +32,7 @@ socketserver.UnixStreamServer(socket, Answer).serve_forever()
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalEngine]:
+def engine(tmp_path: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalEngine]:
     """An engine whose dockerd is the stand-in, and a host without systemd."""
     install_dockerd(tmp_path / "bin", STAND_IN.format(python=sys.executable))
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
@@ -45,9 +45,14 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalEng
         (str(tmp_path / "socket"), str(tmp_path / "pid"), "1.41"),
     )
     yield engine
-    # Only ever the stand-in's own process: the recorded one could be the host's real engine.
-    pid = docker_engine.pid_in(engine.pid_file)
-    if pid and docker_engine.runs(pid, "dockerd"):
+    for record in (engine.pid_file, state_dir / "dockerd.pid"):
+        end_stand_in(docker_engine.pid_in(record), tmp_path)
+
+
+def end_stand_in(pid: int | None, folder: Path) -> None:
+    """Only ever a process whose command lies in the test's own folder: the host's real engine runs beside."""
+    command = Path(f"/proc/{pid}/cmdline")
+    if pid and command.exists() and str(folder) in command.read_text():
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
@@ -99,6 +104,15 @@ def test_with_systemd_only_a_recorded_engine_is_ours(
     assert docker_engine.own_pid(engine) is None
 
 
+def test_a_record_of_another_engine_is_never_taken_for_this_one(engine: LocalEngine, state_dir: Path) -> None:
+    docker_engine.ensure_engine(quiet, engine)
+    other = LocalEngine(engine.socket, engine.pid_file.with_name("other"))
+    assert docker_engine.pid_in(state_dir / "dockerd.pid")
+    assert docker_engine.own_pid(other) is None
+    with pytest.raises(UsageError):
+        docker_engine.restart_engine(quiet, other)
+
+
 def test_an_engine_that_ends_at_once_is_told_with_its_last_words(engine: LocalEngine, tmp_path: Path) -> None:
     install_dockerd(tmp_path / "bin", "#!/bin/sh\necho failed to start daemon: no iptables >&2\nexit 1\n")
     with pytest.raises(EnvironmentMissing, match="failed to start daemon: no iptables") as raised:
@@ -109,7 +123,7 @@ def test_an_engine_that_ends_at_once_is_told_with_its_last_words(engine: LocalEn
 def test_an_engine_that_never_answers_is_given_up(
     engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install_dockerd(tmp_path / "bin", "#!/bin/sh\nsleep 60 & wait\n")
+    install_dockerd(tmp_path / "bin", f"#!{sys.executable} -IS\nimport signal\nsignal.pause()\n")
     monkeypatch.setattr(docker_engine, "READY_WITHIN_S", 0.1)
     with pytest.raises(EnvironmentMissing, match="did not answer within"):
         docker_engine.ensure_engine(quiet, engine)

@@ -1,0 +1,68 @@
+"""What most services do: a framework route, a pool, one COMMIT for each request. Only measured against."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import msgspec
+import uvicorn
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+INSERT = """
+INSERT INTO decision_insights (
+    decision_id, created_at, occurred_at, user_id, action, duration_ms,
+    state_snapshot, difficulty_factors, triggers, extra, content_hash
+)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '{}', '')
+ON CONFLICT DO NOTHING
+"""
+
+pool = AsyncConnectionPool(
+    os.environ["DATABASE_URL"], open=False, min_size=8, max_size=8, kwargs={"autocommit": True}
+)
+
+
+async def decisions(request: Request) -> JSONResponse:
+    trace = msgspec.json.decode(await request.body())
+    decision_id = trace["decisionId"]
+    milliseconds = int(decision_id[:8] + decision_id[9:13], 16)
+    when = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    values = (decision_id, when, when, trace["userId"], trace["action"], trace["durationMs"])
+    documents = [Jsonb(trace[name]) for name in ("stateSnapshot", "difficultyFactors", "triggers")]
+    async with pool.connection() as connection:
+        await connection.execute(INSERT, (*values, *documents))
+    return JSONResponse({"decisionId": decision_id}, 201)
+
+
+async def health(_: Request) -> JSONResponse:
+    return JSONResponse({})
+
+
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async with pool:
+        await pool.wait()
+        yield
+
+
+app = Starlette(
+    routes=[Route("/health", health), Route("/api/decisions", decisions, methods=["POST"])], lifespan=lifespan
+)
+
+if __name__ == "__main__":
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="error",
+    )
