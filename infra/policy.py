@@ -96,8 +96,8 @@ def _proves_health(inputs: Inputs) -> Iterator[str]:
 
 
 def _restarts(inputs: Inputs) -> Iterator[str]:
-    if inputs.get("restart") != "unless-stopped":
-        yield "restart must be unless-stopped"
+    if inputs.get("restart") != "always":
+        yield "restart must be always: a container must come back after a crash of the engine too"
 
 
 def _stops_gracefully(inputs: Inputs) -> Iterator[str]:

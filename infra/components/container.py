@@ -173,7 +173,8 @@ def _inputs(platform: Platform, spec: Spec) -> dict[str, Any]:
         "healthcheck": _healthcheck(spec.health),
         "wait": True,
         "wait_timeout": spec.health.wait_timeout_s(),
-        "restart": "unless-stopped",
+        # Not unless-stopped: after a crash of the engine, 20.10 leaves those containers down.
+        "restart": "always",
         "destroy_grace_seconds": spec.grace_s,
         "volumes": [volume(mount) for mount in spec.mounts],
         "ports": [_port(port) for port in sorted(spec.ports, key=lambda port: port.internal)],

@@ -165,7 +165,7 @@ def test_running_containers_hold_the_standard(stack: Stack) -> None:
         assert host["CapDrop"] == ["ALL"], name
         assert host["ReadonlyRootfs"], name
         assert "no-new-privileges:true" in host["SecurityOpt"], name
-        assert host["RestartPolicy"]["Name"] == "unless-stopped", name
+        assert host["RestartPolicy"]["Name"] == "always", name
         assert host["LogConfig"]["Config"]["max-size"], name
         assert not container["Config"]["User"].startswith("0"), name
         for bindings in (host["PortBindings"] or {}).values():

@@ -41,8 +41,11 @@ class Balancer:
 
     @property
     def address(self) -> str:
-        self.container.reload()
-        return str(self.container.attrs["NetworkSettings"]["Networks"][self.network]["IPAddress"])
+        return self.address_of(self.container)
+
+    def address_of(self, container: Container) -> str:
+        container.reload()
+        return str(container.attrs["NetworkSettings"]["Networks"][self.network]["IPAddress"])
 
     def ask(
         self,
@@ -62,10 +65,11 @@ class Balancer:
             connection.close()
 
     def replica(self, **environment: str) -> Container:
-        """A stub under the service's name; known to the load balancer when this returns."""
+        """A stub under the service's name; listening, and known to the load balancer, when this returns."""
         before = self.up()
         alias = self.lab.alias(self.network, "api")
         stub = self.lab.run("service", ["python", "-c", STUB], environment=environment, **alias)
+        eventually(lambda: accepts(self.address_of(stub), 8000), stub)
         eventually(lambda: self.up() == before + 1, stub)
         return stub
 
