@@ -1,4 +1,4 @@
-"""The service over HTTP for many requests at a time: kept-alive connections, one try a call."""
+"""The service over HTTP: as many calls at a time as there are connections, kept alive; one try a call."""
 
 import json
 from dataclasses import dataclass
@@ -36,7 +36,10 @@ class Reply:
 
 
 class Wire:
-    """Follows no redirect and no proxy, so that the address is the one that was checked."""
+    """Follows no redirect and no proxy, so that the address is the one that was checked.
+
+    A client for each connection: the pool of a shared one looks through all of them at every request.
+    """
 
     def __init__(
         self,
@@ -48,13 +51,14 @@ class Wire:
     ) -> None:
         self.run_id = run_id
         self._keys = keys
-        self._client = httpx.AsyncClient(
-            base_url=url,
-            timeout=TIMEOUT_S,
-            transport=transport,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        )
+        trusted = httpx.create_ssl_context(trust_env=False)
+        self._clients = [
+            httpx.AsyncClient(
+                base_url=url, timeout=TIMEOUT_S, transport=transport, verify=trusted, trust_env=False
+            )
+            for _ in range(connections)
+        ]
+        self._free = list(self._clients)
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,7 +66,8 @@ class Wire:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        for client in self._clients:
+            await client.aclose()
 
     async def post(self, request: Request) -> Reply:
         kind = "application/json" if request.single else NDJSON
@@ -90,10 +95,13 @@ class Wire:
             headers["Authorization"] = f"Bearer {key}"
         if kind:
             headers["Content-Type"] = kind
+        client = self._free.pop()
         try:
-            response = await self._client.request(method, path, content=body, headers=headers)
+            response = await client.request(method, path, content=body, headers=headers)
         except httpx.TransportError as error:
             return Reply(0, f"{type(error).__name__} {error}".strip().encode())
+        finally:
+            self._free.append(client)
         return Reply(response.status_code, response.content, _after_s(response.headers.get("Retry-After")))
 
 
