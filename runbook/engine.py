@@ -3,6 +3,7 @@
 The sole importer of the Docker SDK, and only when a verb connects: the other verbs run without it.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -39,6 +40,7 @@ class Container:
     address: str | None
     ports: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
 
     @property
     def is_job(self) -> bool:
@@ -76,6 +78,10 @@ class Engine(Protocol):
     def volume_sizes(self, stack: str) -> dict[str, int]: ...
     def leftovers(self, stack: str) -> Leftovers: ...
     def remove_volumes(self, names: Sequence[str]) -> None: ...
+    def remove_container(self, container: Container, grace_s: int) -> None: ...
+    def network_ids(self, stack: str) -> tuple[str, ...]: ...
+    def remove_networks(self, ids: Sequence[str]) -> None: ...
+    def disk_root(self) -> str: ...
 
 
 def connect() -> Engine:
@@ -150,6 +156,24 @@ class DockerEngine:
         for name in names:
             self._client.volumes.get(name).remove()
 
+    def remove_container(self, container: Container, grace_s: int) -> None:
+        """Stopped first, so that it may drain; one that has gone meanwhile is as good."""
+        with contextlib.suppress(_not_found()):
+            one = self._client.containers.get(container.id)
+            one.stop(timeout=grace_s)
+            one.remove(force=True)
+
+    def network_ids(self, stack: str) -> tuple[str, ...]:
+        return tuple(sorted(str(one.id) for one in self._client.networks.list(filters=_filter(stack))))
+
+    def remove_networks(self, ids: Sequence[str]) -> None:
+        for one in ids:
+            self._client.networks.get(one).remove()
+
+    def disk_root(self) -> str:
+        """The folder of images, volumes and logs on the engine's host."""
+        return str(self._client.info()["DockerRootDir"])
+
     def _volumes(self, stack: str) -> list[Any]:
         return list(self._client.volumes.list(filters=_filter(stack)))
 
@@ -189,6 +213,7 @@ def container_facts(attributes: dict[str, Any]) -> Container:
         address=addresses[0] if addresses else None,
         ports=published(attributes["NetworkSettings"].get("Ports") or {}),
         networks=tuple(sorted(networks)),
+        volumes=tuple(sorted(one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name"))),
     )
 
 
@@ -217,6 +242,13 @@ def _labels(stack: str, part: str | None) -> list[str]:
 
 def _filter(stack: str) -> dict[str, str]:
     return {"label": f"{STACK_LABEL}={stack}"}
+
+
+def _not_found() -> type[Exception]:
+    import docker  # noqa: PLC0415 - host only: absent from the runbook image
+
+    found: type[Exception] = docker.errors.NotFound
+    return found
 
 
 def _epoch(moment: datetime | None) -> float | None:

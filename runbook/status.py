@@ -1,6 +1,7 @@
 """`amas status`: every part of the stack, its health, and the disk its data takes. Pure but for `look`."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -114,7 +115,12 @@ def table_rows(status: Status) -> list[list[str]]:
 def part_cells(row: PartRow) -> list[str]:
     restarts = f"{row.restarts} restarts" if row.restarts else ""
     uptime = seconds(row.uptime_s) if row.uptime_s is not None else ""
-    return [row.part, row.state, uptime, row.image, "; ".join(filter(None, [row.reason, restarts]))]
+    return [row.part, row.state, uptime, short(row.image), "; ".join(filter(None, [row.reason, restarts]))]
+
+
+def short(image: str) -> str:
+    """The tag as far as people tell releases apart by it; --json has all of it."""
+    return re.sub(r"-[0-9a-f]{12}$", "", image.removeprefix("amas/"))
 
 
 def closing_lines(status: Status) -> list[str]:

@@ -69,6 +69,18 @@ class MemoryEngine:
         for name in names:
             del self.volumes[name]
 
+    def remove_container(self, container: Container, grace_s: int) -> None:
+        self.held.remove(container)
+
+    def network_ids(self, stack: str) -> tuple[str, ...]:
+        return self.networks
+
+    def remove_networks(self, ids: Sequence[str]) -> None:
+        self.networks = tuple(one for one in self.networks if one not in ids)
+
+    def disk_root(self) -> str:
+        return "/var/lib/docker"
+
 
 class MemoryService:
     """Stores traces as the service would. `busy`: so many 503 first; `lost`: ids acknowledged and dropped."""

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import signal
+import socket
 import sys
 import time
 from types import FrameType
@@ -43,6 +44,7 @@ def main() -> int:
     except SystemExit as stopped:
         # uvicorn's way to say that the lifespan did not start; the log says why.
         return 1 if stopped.code else 0
+    logger.info("stopped")
     return 0 if server.started else 1
 
 
@@ -82,6 +84,11 @@ class DrainingServer(uvicorn.Server):
         self._service = service
         self._drain_s = drain_s
         self._ends_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            logger.info("serving", extra={"host": self.config.host, "port": self.config.port})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # its signature
         """Unlike uvicorn's own it does not raise the signal again in the end: a drained exit is 0."""

@@ -38,7 +38,8 @@ def test_a_memory_hog_ends_at_the_parts_limit_and_the_part_comes_back(stack: Sta
 
     def came_back() -> bool:
         now = running(stack, part, container=before["Id"])
-        return now["State"]["Health"]["Status"] == "healthy" and now["RestartCount"] > before["RestartCount"]
+        restarted = bool(now["RestartCount"] > before["RestartCount"])
+        return restarted and now["State"]["Health"]["Status"] == "healthy"
 
     took_s = eventually(came_back, within_s=60, what=f"{part} restarted and healthy")
     assert took_s <= 60

@@ -1,31 +1,25 @@
--- The roles of the environment and their passwords, read from files: never in argv, environment or log.
--- Run at every start, so that a changed secret is in force after a restart.
+-- The roles of the environment, without passwords: until `amas-db-roles` has run, nobody logs in over the network.
+-- Run at first start, and again by every `amas-db-roles`, so that an existing volume learns of new roles and grants.
 
 SET client_min_messages = warning;
-SET log_statement = 'none';
-SET log_min_duration_statement = -1;
-SET log_min_error_statement = 'panic';
-SET track_activities = off;
-SET pg_stat_statements.track = 'none';
 -- With a synchronous backup receiver configured, a commit would wait for one that cannot connect yet.
 SET synchronous_commit = local;
 
-\set owner_password `cat /secrets/owner_password`
-\set app_password `cat /secrets/app_password`
-\set reader_password `cat /secrets/reader_password`
-\set monitor_password `cat /secrets/monitor_password`
-
 BEGIN;
 
-SELECT format('CREATE ROLE %I LOGIN', wanted.name)
-FROM (VALUES ('amas_owner'), ('amas_app'), ('amas_reader'), ('amas_monitor'), ('amas_health')) AS wanted (name)
+-- amas_app owns the service's grants and is nobody's login: see passwords.sql.
+SELECT format('CREATE ROLE %I %s', wanted.name, wanted.kind)
+FROM (
+    VALUES
+    ('amas_owner', 'LOGIN'),
+    ('amas_app', 'NOLOGIN'),
+    ('amas_reader', 'LOGIN'),
+    ('amas_monitor', 'LOGIN'),
+    ('amas_health', 'LOGIN')
+) AS wanted (name, kind)
 WHERE wanted.name NOT IN (SELECT rolname FROM pg_roles)
 \gexec
 
-ALTER ROLE amas_owner PASSWORD :'owner_password';
-ALTER ROLE amas_app PASSWORD :'app_password';
-ALTER ROLE amas_reader PASSWORD :'reader_password';
-ALTER ROLE amas_monitor PASSWORD :'monitor_password';
 ALTER ROLE amas_health PASSWORD NULL CONNECTION LIMIT 5;
 
 GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO amas_owner;

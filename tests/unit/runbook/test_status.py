@@ -24,7 +24,7 @@ def test_a_healthy_stack_is_told_with_url_replicas_and_disk(tmp_path: Path) -> N
     )
     found = look(engine, "local", lock, NOW)
     assert (found.url, found.replicas, found.ill) == ("http://127.0.0.1:3000", 2, [])
-    assert part_cells(found.parts[0]) == ["lb", "healthy", "2 h 10 min", "amas/db:pg17", ""]
+    assert part_cells(found.parts[0]) == ["lb", "healthy", "2 h 10 min", "db:pg17", ""]
     assert closing_lines(found)[1:] == [
         "url       http://127.0.0.1:3000",
         "replicas  2",
