@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from infra.keys import KEYS, SECRETS, Key, Value
+from infra.keys import KEYS, OPTIONAL_SECRETS, REQUIRED_SECRETS, Key, Value
 
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
@@ -36,6 +36,16 @@ class Config:
     def secret(self, name: str) -> pulumi.Output[str]:
         return self.secrets[name]
 
+    def optional_secret(self, name: str) -> pulumi.Output[str] | None:
+        return self.secrets.get(name)
+
+    def held_key(self, name: str) -> pulumi.Output[str]:
+        """Return the API key our own parts send: the previous one as long as it is accepted.
+
+        It is valid on every replica from the first step of a rotation to the last, the new one is not.
+        """
+        return self.secrets.get(f"{name}Previous") or self.secrets[name]
+
     def settings(self) -> dict[str, str]:
         """The service's environment, without its secrets."""
         return {key.setting: as_text(self.values[key.name]) for key in KEYS if key.setting}
@@ -44,8 +54,9 @@ class Config:
 def load(config: pulumi.Config) -> Config:
     """Read the stack's configuration; raises ConfigInvalid with every problem at once."""
     values, problems = parse(config.get)
-    secrets = {name: config.get_secret(name) for name, _ in SECRETS}
+    secrets = {name: config.get_secret(name) for name, _ in REQUIRED_SECRETS}
     problems += missing_secrets(secrets)
+    secrets |= {name: config.get_secret(name) for name, _ in OPTIONAL_SECRETS}
     if problems:
         raise ConfigInvalid(problems)
     return Config(values, {name: secret for name, secret in secrets.items() if secret is not None})

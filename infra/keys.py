@@ -85,10 +85,13 @@ KEYS: tuple[Key, ...] = (
         "databaseName",
         "string",
         "danci",
-        Matching(r"[a-z_][a-z0-9_]{0,62}", "a lower-case PostgreSQL name of up to 63 characters"),
+        Matching(
+            r"(?!(postgres|template[01])$)[a-z_][a-z0-9_]{0,62}",
+            "a lower-case PostgreSQL name of up to 63 characters, not postgres or template0/1",
+        ),
         "Database of the decision insights; fixed once the data volume exists",
     ),
-    Key("dbMaxConnections", "integer", 100, Between(20, 1000), "max_connections; each costs memory"),
+    Key("dbMaxConnections", "integer", 200, Between(20, 1000), "max_connections; each costs memory"),
     Key("dbMemoryMb", "integer", 1024, Between(512, 262144), _MEMORY + "; a quarter becomes shared_buffers"),
     Key("cacheMemoryMb", "integer", 256, Between(64, 65536), _MEMORY + "; three quarters hold keys"),
     Key(
@@ -183,9 +186,9 @@ KEYS: tuple[Key, ...] = (
     ),
 )
 
-SECRETS: tuple[tuple[str, str], ...] = (
+REQUIRED_SECRETS: tuple[tuple[str, str], ...] = (
     ("dbOwnerPassword", "Password of amas_owner: migrations and operators"),
-    ("dbAppPassword", "Password of amas_app: the service"),
+    ("dbAppPassword", "Password of the service's database login, a member of amas_app named by it"),
     ("dbReaderPassword", "Password of amas_reader: reports"),
     ("dbMonitorPassword", "Password of amas_monitor: the exporter"),
     ("cachePassword", "Password of the cache Redis"),
@@ -195,3 +198,13 @@ SECRETS: tuple[tuple[str, str], ...] = (
     ("keyMetrics", "API key that may read metrics"),
     ("keyAdmin", "API key that may do everything"),
 )
+
+# While one is set, two keys of the scope are valid: clients move to the new one before the old one ends.
+OPTIONAL_SECRETS: tuple[tuple[str, str], ...] = (
+    ("keyIngestPrevious", "the ingest key of before, still accepted"),
+    ("keyReadPrevious", "the read key of before, still accepted"),
+    ("keyMetricsPrevious", "the metrics key of before, still accepted"),
+    ("keyAdminPrevious", "the admin key of before, still accepted"),
+)
+
+SECRETS = (*REQUIRED_SECRETS, *OPTIONAL_SECRETS)

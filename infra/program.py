@@ -3,6 +3,7 @@
 import pulumi
 
 from infra import config, images
+from infra.components.loadbalancer import http_url
 from infra.naming import Naming
 from infra.targets import docker
 
@@ -15,9 +16,8 @@ def main() -> None:
         # RunError prints its message alone, without a traceback.
         raise pulumi.RunError(str(problem)) from None
     environment = docker.build(settings, lock, Naming(pulumi.get_stack()))
-    host = settings.text("bindAddress")
     pulumi.export("url", environment.url)
-    pulumi.export("prometheusUrl", f"http://{host}:{settings.integer('prometheusPort')}")
+    pulumi.export("prometheusUrl", http_url(settings.text("bindAddress"), settings.integer("prometheusPort")))
     pulumi.export("network", environment.network)
     pulumi.export("databaseName", settings.text("databaseName"))
     pulumi.export("images", dict(lock.tags))

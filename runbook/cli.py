@@ -20,6 +20,7 @@ from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.keys import key_of
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
+from runbook.traffic.command import traffic
 
 INTERRUPTED = 130
 
@@ -36,9 +37,12 @@ app = typer.Typer(
 keys_app = typer.Typer(help="The stack's keys.", no_args_is_help=True, rich_markup_mode=None)
 db_app = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
 cache_app = typer.Typer(help="The cache.", no_args_is_help=True, rich_markup_mode=None)
+secrets_app = typer.Typer(help="The stack's secrets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
 app.add_typer(cache_app, name="cache")
+app.add_typer(secrets_app, name="secrets")
+app.command()(traffic)
 
 StackName = Annotated[
     str,
@@ -249,6 +253,31 @@ def show_key(scope: Annotated[str, typer.Argument()], stack: StackName, as_json:
         terminal.show_json({"scope": scope, "key": key})
     else:
         terminal.show_raw(key)
+
+
+@secrets_app.command("rotate")
+def rotate_secrets(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...|all", show_default=False)],
+    stack: StackName,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="End the previous value of the keys named.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replace secrets by new random ones, without a failed request. Runs on the host.
+
+    Releases by pulumi, then proves that the new ones are in force. An API key's previous value stays
+    valid beside the new one until --finish.
+    """
+    from runbook import rotation  # noqa: PLC0415 - host only: releases by pulumi
+
+    progress = terminal.Progress()
+    act = rotation.finish if finish else rotation.rotate
+    done = act(Stack(stack), names, connect(), progress)
+    if as_json:
+        terminal.show_json({**asdict(done), "steps": dict(progress.finished)})
+    else:
+        terminal.show_lines(rotation.closing_lines(done))
 
 
 @db_app.command("psql", context_settings=PASS_THROUGH)

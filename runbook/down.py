@@ -1,6 +1,7 @@
 """`amas down`: destroys what can be made again and keeps the data volumes; `--purge` forgets these too."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from runbook import places
 from runbook.engine import Engine, Leftovers
@@ -8,6 +9,10 @@ from runbook.errors import CheckFailed, UsageError
 from runbook.events import Changed, Diagnosed, Event
 from runbook.stack import Stack
 from runbook.terminal import Progress
+from runbook.up.aftermath import clear_away
+from runbook.up.failed_logs import folder_of
+from runbook.up.record import read_record
+from runbook.up.sole import free_stale_lock, sole_run
 from runbook.volumes import data_volumes
 
 
@@ -21,7 +26,13 @@ class Gone:
 
 
 def take_down(stack: Stack, engine: Engine, progress: Progress) -> Gone:
+    with sole_run(stack.name):
+        return _take_down(stack, engine, progress)
+
+
+def _take_down(stack: Stack, engine: Engine, progress: Progress) -> Gone:
     with progress.step("pulumi destroy"):
+        _settle(stack, engine, progress)
         _destroy(stack, ["--exclude-protected=true"], progress)
     with progress.step("look for leftovers"):
         refuse_leftovers(engine.leftovers(stack.name), kept=data_volumes(stack.name))
@@ -31,7 +42,13 @@ def take_down(stack: Stack, engine: Engine, progress: Progress) -> Gone:
 def purge(stack: Stack, typed: str, engine: Engine, progress: Progress) -> Gone:
     """The name typed exactly is the consent: everything stored in the stack is lost."""
     refuse_other_name(stack.name, typed)
+    with sole_run(stack.name):
+        return _purge(stack, engine, progress)
+
+
+def _purge(stack: Stack, engine: Engine, progress: Progress) -> Gone:
     with progress.step("pulumi destroy"):
+        _settle(stack, engine, progress)
         stack.unprotect_all()
         _destroy(stack, ["--exclude-protected=false"], progress)
     with progress.step("remove the data volumes"):
@@ -71,8 +88,15 @@ def closing_lines(gone: Gone) -> list[str]:
     ]
 
 
+def _settle(stack: Stack, engine: Engine, progress: Progress) -> None:
+    """What a killed `up` made but could not write down, pulumi would leave behind."""
+    free_stale_lock(stack, progress)
+    if read_record(stack.name) is not None:
+        clear_away(stack, engine, folder_of(datetime.now(UTC)), progress)
+
+
 def _destroy(stack: Stack, flags: list[str], progress: Progress) -> None:
-    log = places.state_dir() / "logs" / "down.log"
+    log = places.state_dir() / "logs" / f"down-{stack.name}.log"
     errors: list[str] = []
 
     def tell(event: Event) -> None:

@@ -29,7 +29,6 @@ def environment(
     variables = {
         "AMAS_ROOT": str(root),
         "AMAS_STACK": stack,
-        "AMAS_IMAGE_LOCK": str(state_dir / "images.json"),
         "AMAS_PATH": ":".join(str(entry) for entry in path_entries),
         "PULUMI_HOME": str(state_dir / "pulumi"),
         "PULUMI_BACKEND_URL": f"file://{state_dir / 'backend'}",

@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from runbook import environment, places
 from runbook.errors import CheckFailed, EnvironmentMissing
@@ -15,6 +15,7 @@ from runbook.events import Event, read_event
 
 NAMESPACE = "amas"
 NO_SUCH_STACK_EXIT = 6
+STATE_VERSION = 3
 FOLLOW_EVERY_S = 0.1
 BEGIN_WITH = "./scripts/up"
 
@@ -51,6 +52,9 @@ class Stack:
     def set_secret(self, key: str, value: str) -> None:
         self._call("config", "set", "--secret", f"{NAMESPACE}:{key}", *self._stack, stdin=value)
 
+    def unset(self, key: str) -> None:
+        self._call("config", "rm", f"{NAMESPACE}:{key}", *self._stack)
+
     def secret(self, key: str) -> str:
         found = self.config().get(key)
         if found is None:
@@ -68,12 +72,33 @@ class Stack:
             raise EnvironmentMissing(f"stack `{self.name}` does not stand: it has no `url`", BEGIN_WITH)
         return url
 
-    def up(self, settings: Sequence[str], log: Path, on_event: Callable[[Event], None]) -> int:
+    def up(
+        self,
+        settings: Sequence[str],
+        log: Path,
+        on_event: Callable[[Event], None],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> int:
+        """`meanwhile` is called several times a second while the CLI works."""
         config = [argument for setting in settings for argument in ("--config", setting)]
-        return self._operation(["up", "--skip-preview", *config], log, on_event)
+        return self._operation(["up", "--skip-preview", *config], log, on_event, meanwhile)
 
     def destroy(self, flags: Sequence[str], log: Path, on_event: Callable[[Event], None]) -> int:
         return self._operation(["destroy", "--skip-preview", *flags], log, on_event)
+
+    def export(self) -> dict[str, Any]:
+        """The deployment as the backend holds it; secrets stay encrypted."""
+        deployment: dict[str, Any] = json.loads(self._call("stack", "export", *self._stack))["deployment"]
+        return deployment or {}
+
+    def put_state(self, deployment: Mapping[str, Any]) -> None:
+        """What `export` gave, changed."""
+        whole = json.dumps({"version": STATE_VERSION, "deployment": deployment})
+        self._call("stack", "import", *self._stack, stdin=whole)
+
+    def cancel(self) -> None:
+        """Takes away the backend's lock."""
+        self._call("cancel", "--yes", self.name)
 
     def unprotect_all(self) -> None:
         self._call("state", "unprotect", "--all", "--yes", *self._stack)
@@ -101,9 +126,20 @@ class Stack:
         reason = done.stderr.strip() or done.stdout.strip()
         if done.returncode == NO_SUCH_STACK_EXIT or "no stack named" in reason:
             raise EnvironmentMissing(f"there is no stack `{self.name}` in this checkout", BEGIN_WITH)
+        if "incorrect passphrase" in reason:
+            raise EnvironmentMissing(
+                f"{places.state_dir() / 'passphrase'} does not open the secrets of stack `{self.name}`",
+                "put back the passphrase file that belongs to .amas/stacks and .amas/backend, from your copy",
+            )
         raise CheckFailed(f"pulumi {' '.join(arguments[:2])} ended with {done.returncode}: {reason}")
 
-    def _operation(self, arguments: list[str], log: Path, on_event: Callable[[Event], None]) -> int:
+    def _operation(
+        self,
+        arguments: list[str],
+        log: Path,
+        on_event: Callable[[Event], None],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> int:
         """Returns the exit code; what the CLI prints goes to the log, its events to the caller."""
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         event_log = log.with_suffix(".events.jsonl")
@@ -119,7 +155,7 @@ class Stack:
                 env=shell(self.name) | {"PULUMI_DEBUG_COMMANDS": "true"},
             )
             try:
-                _follow(process, event_log, on_event)
+                _follow(process, event_log, on_event, meanwhile)
             except KeyboardInterrupt:
                 process.wait()  # the terminal told the CLI too: a second signal would kill its update
                 raise
@@ -143,7 +179,12 @@ def pulumi(stack: str) -> str:
     return found
 
 
-def _follow(process: subprocess.Popen[bytes], event_log: Path, on_event: Callable[[Event], None]) -> None:
+def _follow(
+    process: subprocess.Popen[bytes],
+    event_log: Path,
+    on_event: Callable[[Event], None],
+    meanwhile: Callable[[], None],
+) -> None:
     """Passes each event on as it is written, the last ones after the process has ended."""
     while not event_log.exists() and not _ended_within(process, FOLLOW_EVERY_S):
         pass
@@ -153,6 +194,7 @@ def _follow(process: subprocess.Popen[bytes], event_log: Path, on_event: Callabl
         over = False
         while not over:
             over = _ended_within(process, FOLLOW_EVERY_S)
+            meanwhile()
             for line in _whole_lines(lines):
                 event = read_event(line)
                 if event:

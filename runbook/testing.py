@@ -69,10 +69,10 @@ class MemoryEngine:
         for name in names:
             del self.volumes[name]
 
-    def remove_container(self, container: Container, grace_s: int) -> None:
+    def remove_container(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
         self.held.remove(container)
 
-    def network_ids(self, stack: str) -> tuple[str, ...]:
+    def network_ids(self, stack: str) -> tuple[str, ...]:  # noqa: ARG002
         return self.networks
 
     def remove_networks(self, ids: Sequence[str]) -> None:

@@ -18,6 +18,8 @@ from service.errors import SettingsInvalid
 DRAIN_S = 5.0
 # Requests that still run then: longer than the writer tries a batch.
 FINISH_S = 12
+# The writer gives up so much earlier, so that its 503 still leaves.
+ANSWER_S = 2.0
 # Longer than the load balancer keeps an idle connection, so that it is the one to close.
 KEEP_ALIVE_S = 75
 # Connections and requests together; past it uvicorn answers 503 by itself.
@@ -44,8 +46,7 @@ def main() -> int:
     except SystemExit as stopped:
         # uvicorn's way to say that the lifespan did not start; the log says why.
         return 1 if stopped.code else 0
-    logger.info("stopped")
-    return 0 if server.started else 1
+    return 0 if server.started and not service.writer.failed else 1
 
 
 def _options() -> argparse.Namespace:
@@ -77,7 +78,7 @@ def _uvicorn_config(service: app.Service, options: argparse.Namespace) -> uvicor
 
 
 class DrainingServer(uvicorn.Server):
-    """The first signal starts the drain, the end of it or a second signal the end."""
+    """The first signal or a writer that ended starts the drain, its end or a second signal the end."""
 
     def __init__(self, config: uvicorn.Config, service: app.Service, drain_s: float) -> None:
         super().__init__(config)
@@ -87,19 +88,29 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self.started and not self.should_exit:
             logger.info("serving", extra={"host": self.config.host, "port": self.config.port})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # its signature
         """Unlike uvicorn's own it does not raise the signal again in the end: a drained exit is 0."""
-        if self._ends_at is not None:
+        # Nothing to drain yet, or told a second time.
+        if not self.started or self._ends_at is not None:
             self.should_exit = True
-            return
-        self._ends_at = time.monotonic() + self._drain_s
-        self._service.drain()
-        logger.info("draining", extra={"signal": signal.Signals(sig).name, "seconds": self._drain_s})
+        self._drain(signal.Signals(sig).name)
+
+    def _drain(self, because: str) -> None:
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + self._drain_s
+            self._service.drain()
+            logger.info("draining", extra={"because": because, "seconds": self._drain_s})
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.finish_within(FINISH_S - ANSWER_S)
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
+        if self._service.writer.failed:
+            self._drain("the writer ended")
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             self.should_exit = True
         return await super().on_tick(counter)

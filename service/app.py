@@ -31,7 +31,7 @@ from service.insights.intake import Intake
 from service.insights.queue import WriteQueue
 from service.insights.reads import Reads
 from service.insights.store import DatabaseStore, Store
-from service.insights.writer import Timing, Writer
+from service.insights.writer import Timing, Writer, WriterFailed
 from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
@@ -48,7 +48,12 @@ logger = logging.getLogger("Service")
 
 @dataclass(frozen=True)
 class Stores:
-    """What lies outside the process; the tests bring twins."""
+    """What lies outside the process; the tests bring twins.
+
+    A dependency that is required here is so until the stores are open, and not later: every replica
+    loses the database at the same moment, and one that is sent no traffic serves nothing at all, while
+    one that is answers from the cache, tells its metrics and refuses writes with a reason.
+    """
 
     writes: Store
     reads: Database
@@ -69,21 +74,44 @@ class Service:
         self.queue = WriteQueue(settings.write_queue_rows, time.monotonic)
         timing = Timing(time.monotonic, random.random)
         self.writer = Writer(self.queue, stores.writes, metrics, timing, settings.write_batch_rows)
-        writer = Dependency("writer", required=False, ask=self._ask_writer)
-        self.readiness = Readiness([*stores.dependencies, writer], time.monotonic)
+        self._writing = Dependency("writer", required=False, ask=self._ask_writer)
+        self.readiness = Readiness([*stores.dependencies, self._writing], time.monotonic)
         metrics.watch_queue(lambda: self.queue.rows)
         self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
         self.asgi = self._app()
 
     async def start(self) -> None:
-        """Returns when the stores are open; only then may anybody listen."""
+        """Returns when the stores are open, or when told to drain before; then nothing runs."""
+        self._loop = asyncio.get_running_loop()
+        if self.readiness.draining:
+            self._stopping.set()
         if not self._keys.known:
             logger.warning("API_KEYS holds no key: every route that needs one refuses")
-        await self._stores.open()
+        if not await self._opened():
+            return
+        for outside in self._stores.dependencies:
+            outside.required = False
         self._tasks = [
             asyncio.create_task(self.writer.run()),
             asyncio.create_task(self._metrics.watch_loop()),
         ]
+
+    async def _opened(self) -> bool:
+        """False when the end was asked for first: a database that is away would hold it up for long."""
+        opening = asyncio.ensure_future(self._stores.open())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                opening.result()
+                return True
+            return False
+        finally:
+            for task in (opening, stopping):
+                task.cancel()
+            await asyncio.gather(opening, stopping, return_exceptions=True)
 
     async def stop(self) -> None:
         """Write what was taken, then let go of the stores."""
@@ -98,10 +126,20 @@ class Service:
         logger.info("stopped", extra={"unanswered": left})
 
     def drain(self) -> None:
-        """From now on not ready, and still serving."""
+        """From now on not ready, and still serving. May be called by a signal's handler."""
         self.readiness.draining = True
+        if self._loop is not None:
+            # Setting it here would not wake a loop that waits for the network.
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def finish_within(self, seconds: float) -> None:
+        """What the store has not answered by then is answered with 503."""
+        asyncio.get_running_loop().call_later(seconds, self.writer.call_off)
 
     async def _ask_writer(self) -> None:
+        if self.writer.failed:
+            self._writing.required = True
+            raise WriterFailed
         if self.writer.away:
             raise StoreUnavailable("the writer waits for the database")
 

@@ -22,6 +22,9 @@ SQL_DIR = Path(__file__).parent / "sql"
 POOL_WAIT_S = 2.0
 # Requests that may wait for a connection, for each connection there is.
 POOL_WAITERS = 16
+# The pool's pauses between attempts double until this is over. Then the next request makes it try again,
+# so that reads go on within a few seconds of the database's return and not within minutes.
+RECONNECT_S = 3.0
 # The server ends a statement first; this ends what the network swallowed.
 BEYOND_STATEMENT_S = 2.0
 CONNECT_S = 3
@@ -47,6 +50,7 @@ class Pool:
             max_size=size,
             timeout=POOL_WAIT_S,
             max_waiting=size * POOL_WAITERS,
+            reconnect_timeout=RECONNECT_S,
             kwargs=_session_arguments("amas-api", statement_timeout_ms),
         )
 
@@ -100,7 +104,7 @@ class Session:
                 connection = await self._connected()
                 self._warnings.clear()
                 rows = await _run(connection, query, parameters, self._limit_s)
-        except StoreUnavailable:
+        except (StoreUnavailable, asyncio.CancelledError):
             await self.close()
             raise
         if self._warnings:

@@ -17,6 +17,7 @@ class Dependency:
     ask: Callable[[], Awaitable[None]]
     reason: str | None = "not asked yet"
     asked_at: float = float("-inf")
+    asking: asyncio.Future[None] | None = None
 
 
 @dataclass
@@ -59,13 +60,20 @@ class Readiness:
         await asyncio.gather(*(self._ask(one) for one in self.dependencies))
 
     async def _ask(self, one: Dependency) -> None:
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await one.ask()
-            one.reason = None
-        except TimeoutError:
+        """A question that hangs is left to end by itself: to cancel one may take longer than we have."""
+        if one.asking is None:
+            one.asking = asyncio.ensure_future(one.ask())
+        await asyncio.wait({one.asking}, timeout=PROBE_TIMEOUT_S)
+        if one.asking.done():
+            one.reason, one.asking = _reason(one.asking), None
+        else:
             one.reason = f"no answer within {PROBE_TIMEOUT_S:.0f} s"
-        except Exception as error:  # whatever it is, it is the reason
-            # Only the kind: messages of clients may hold addresses with passwords.
-            one.reason = type(error).__name__
         one.asked_at = self.clock()
+
+
+def _reason(asked: asyncio.Future[None]) -> str | None:
+    if asked.cancelled():
+        return "cancelled"
+    error = asked.exception()
+    # Only the kind: messages of clients may hold addresses with passwords.
+    return type(error).__name__ if error else None

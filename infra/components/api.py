@@ -1,6 +1,7 @@
 """The service: its migration as one step, then its replicas, each healthy before the next starts."""
 
 import hashlib
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import pulumi
@@ -8,6 +9,7 @@ import pulumi_docker as docker
 
 from infra.components import container
 from infra.components.container import Health, Mount, Platform, Spec
+from infra.components.database import app_role
 from infra.components.files import Files
 from infra.config import Config
 from infra.images import Images
@@ -33,15 +35,14 @@ class Api(pulumi.ComponentResource):
         config: Config,
         images: Images,
         platform: Platform,
+        roles: pulumi.Output[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("amas:api:Api", "api", None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        migrated = _migrate(config, images, platform, child)
+        migrated = _migrate(config, images, platform, roles, child)
         files = Files("api-secrets", platform=platform, uid=UID, contents=_secrets(config), opts=child)
-        # A failed migration leaves this name unresolved, and no replica of the new release starts.
-        after_migration = pulumi.Output.all(files.volume, migrated).apply(lambda both: str(both[0]))
-        spec = _spec(config, images, Mount(after_migration, "/secrets"))
+        spec = _spec(config, images, files.mount("/secrets", after=migrated))
         self.replicas = _chain(platform, spec, config.integer("replicas"), child)
         self.ready = self.replicas[-1].id
         self.register_outputs({"ready": self.ready})
@@ -51,11 +52,9 @@ def database_url(user: str, password: str, database: str) -> str:
     return f"postgresql://{user}:{quote(password, safe='')}@db:5432/{database}"
 
 
-def key_lines(keys: dict[str, str]) -> str:
-    """Scope and SHA-256 of each key: the service never holds a key itself."""
-    return "".join(
-        f"{scope} {hashlib.sha256(key.encode()).hexdigest()}\n" for scope, key in sorted(keys.items())
-    )
+def key_lines(keys: Sequence[tuple[str, str]]) -> str:
+    """Scope and SHA-256 of each key, one or two a scope: the service never holds a key itself."""
+    return "".join(f"{scope} {hashlib.sha256(key.encode()).hexdigest()}\n" for scope, key in sorted(keys))
 
 
 def _chain(
@@ -85,7 +84,11 @@ def _spec(config: Config, images: Images, secrets: Mount) -> Spec:
 
 
 def _migrate(
-    config: Config, images: Images, platform: Platform, child: pulumi.ResourceOptions
+    config: Config,
+    images: Images,
+    platform: Platform,
+    roles: pulumi.Output[str],
+    child: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:
     name = config.text("databaseName")
     url = config.secret("dbOwnerPassword").apply(lambda text: database_url("amas_owner", text, name))
@@ -102,7 +105,7 @@ def _migrate(
             "envs": container.environment({"DATABASE_URL_FILE": "/secrets/database_url"}),
             "memory": memory_mb,
             "memory_swap": memory_mb,
-            "volumes": [container.volume(secrets.mount("/secrets"))],
+            "volumes": [container.volume(secrets.mount("/secrets", after=roles))],
         },
         opts=child,
     )
@@ -110,13 +113,23 @@ def _migrate(
 
 def _secrets(config: Config) -> dict[str, pulumi.Input[str]]:
     name = config.text("databaseName")
-    keys = pulumi.Output.all(**{scope: config.secret(key) for scope, key in SCOPES.items()})
     return {
         "database_url": config.secret("dbAppPassword").apply(
-            lambda text: database_url("amas_app", text, name)
+            lambda text: database_url(app_role(text), text, name)
         ),
         "redis_url": config.secret("cachePassword").apply(
             lambda text: f"redis://:{quote(text, safe='')}@cache:6379/0"
         ),
-        "api_keys": keys.apply(key_lines),
+        "api_keys": _keys(config).apply(key_lines),
     }
+
+
+def _keys(config: Config) -> pulumi.Output[Sequence[tuple[str, str]]]:
+    held = [(scope, config.secret(key)) for scope, key in SCOPES.items()]
+    for scope, key in SCOPES.items():
+        previous = config.optional_secret(f"{key}Previous")
+        held += [(scope, previous)] if previous is not None else []
+    scopes = [scope for scope, _ in held]
+    return pulumi.Output.all(*(key for _, key in held)).apply(
+        lambda keys: list(zip(scopes, map(str, keys), strict=True))
+    )

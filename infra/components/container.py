@@ -12,7 +12,7 @@ from infra.naming import Naming
 
 # The provider has no pids limit. This one counts all processes of the part's user on the host, which
 # stops a fork bomb as well; it is far above what every part of a few stacks needs together.
-_PROCESSES = 1024
+_PROCESSES = 4096
 _SCRATCH = ("/run", "/tmp")  # noqa: S108  (a tmpfs of each container's own)
 # 5.2.0 accepts edits to these as in-place updates and then does nothing; replacing is the truth.
 _REPLACE_ON = ["healthcheck", "init", "tmpfs", "cpuPeriod", "cpuQuota"]

@@ -56,8 +56,15 @@ class Files(pulumi.ComponentResource):
         self.volume = pulumi.Output.all(volume.name, loaded).apply(lambda both: str(both[0]))
         self.register_outputs({"volume": self.volume})
 
-    def mount(self, path: str) -> Mount:
-        return Mount(self.volume, path)
+    def mount(self, path: str, *, after: pulumi.Output[str] | None = None) -> Mount:
+        """Mount the files; with `after`, a reader starts only when that job has succeeded.
+
+        A failed job leaves the volume's name unresolved. It does not change the name: a job that ran again
+        replaces no reader.
+        """
+        if after is None:
+            return Mount(self.volume, path)
+        return Mount(pulumi.Output.all(self.volume, after).apply(lambda both: str(both[0])), path)
 
 
 def content_hash(contents: Mapping[str, str | int]) -> str:

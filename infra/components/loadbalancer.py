@@ -22,8 +22,15 @@ class LoadBalancer(pulumi.ComponentResource):
         self.server = container.service(
             platform, _spec(config, images), opts=pulumi.ResourceOptions(parent=self)
         )
-        self.url = self.server.id.apply(lambda _: f"http://localhost:{config.integer('httpPort')}")
+        url = http_url(config.text("bindAddress"), config.integer("httpPort"))
+        self.url = self.server.id.apply(lambda _: url)
         self.register_outputs({"url": self.url})
+
+
+def http_url(address: str, port: int) -> str:
+    """Where a port published on `address` answers; the usual address under its usual name."""
+    host = "localhost" if address == "127.0.0.1" else f"[{address}]" if ":" in address else address
+    return f"http://{host}:{port}"
 
 
 def _spec(config: Config, images: Images) -> Spec:

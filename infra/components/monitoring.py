@@ -26,19 +26,22 @@ class Monitoring(pulumi.ComponentResource):
         images: Images,
         platform: Platform,
         data_volume: pulumi.Input[str],
+        roles: pulumi.Output[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("amas:monitoring:Monitoring", "monitoring", None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        def secrets(part: str, contents: dict[str, pulumi.Input[str]]) -> Mount:
+        def secrets(
+            part: str, contents: dict[str, pulumi.Input[str]], after: pulumi.Output[str] | None = None
+        ) -> Mount:
             files = Files(f"{part}-secrets", platform=platform, uid=UID, contents=contents, opts=child)
-            return files.mount("/secrets")
+            return files.mount("/secrets", after=after)
 
         storage = Mount(data_volume, "/var/lib/amas/prometheus", read_only=False)
-        key = secrets("prometheus", {"metrics_key": config.secret("keyMetrics")})
+        key = secrets("prometheus", {"metrics_key": config.held_key("keyMetrics")})
         for spec in (
-            _db_exporter(config, images, secrets("db-exporter", _db_secret(config))),
+            _db_exporter(config, images, secrets("db-exporter", _db_secret(config), after=roles)),
             _redis_exporter(config, images, secrets("redis-exporter", _redis_secret(config))),
             _host_exporter(config, images),
             _prometheus(config, images, (storage, key)),

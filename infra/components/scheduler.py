@@ -20,7 +20,7 @@ class Scheduler(pulumi.ComponentResource):
         super().__init__("amas:scheduler:Scheduler", "scheduler", None, opts)
         child = pulumi.ResourceOptions(parent=self)
         contents: dict[str, dict[str, pulumi.Input[str]]] = {
-            "secrets": {"read_key": config.secret("keyRead"), "metrics_key": config.secret("keyMetrics")},
+            "secrets": {"read_key": config.held_key("keyRead"), "metrics_key": config.held_key("keyMetrics")},
             "config": {"crontab": crontab(config.text("healthSchedule"))},
         }
         mounts = [

@@ -7,7 +7,7 @@ import pulumi
 
 from infra.components.api import Api
 from infra.components.container import Platform
-from infra.components.database import Database
+from infra.components.database import Database, FormerLogins
 from infra.components.loadbalancer import LoadBalancer
 from infra.components.monitoring import Monitoring
 from infra.components.network import Network
@@ -42,13 +42,15 @@ def build(config: Config, images: Images, naming: Naming) -> Environment:
     cache = Cache(config, images, platform)
     queue = Queue(config, images, platform, volumes.names["queue"])
     stores = [database, cache, queue]
-    api = Api(config, images, platform, opts=pulumi.ResourceOptions(depends_on=stores))
+    api = Api(config, images, platform, database.roles, opts=pulumi.ResourceOptions(depends_on=stores))
+    FormerLogins(config, images, platform, database, opts=pulumi.ResourceOptions(depends_on=[api]))
     balancer = LoadBalancer(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[api]))
     Monitoring(
         config,
         images,
         platform,
         volumes.names["prometheus"],
+        database.roles,
         opts=pulumi.ResourceOptions(depends_on=stores),
     )
     Scheduler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))

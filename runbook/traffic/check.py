@@ -141,6 +141,8 @@ class Sent:
     lines: int = 0
     requests: int = 0
     resent: int = 0
+    # Why: how often each status, 0 for a connection that broke.
+    again: Counter[int] = field(default_factory=Counter)
     size_bytes: int = 0
     acknowledged: int = 0
     # New traces that were answered as duplicates, since they may have come twice.

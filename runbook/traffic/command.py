@@ -61,7 +61,9 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         return {
             "ok": self.verdict.ok,
-            "plan": asdict(self.plan) | {"url": self.url},
+            "runId": self.plan.run_id,
+            "url": self.url,
+            "plan": {"seed": self.plan.seed, "count": self.plan.count, "now": self.plan.now},
             "due": {name: count for name, count in asdict(self.due).items() if name != "users"},
             "sent": self._sent_facts(),
             "stored": self._stored_facts(),
@@ -77,6 +79,7 @@ class Outcome:
             "lines": sent.lines,
             "requests": sent.requests,
             "resent": sent.resent,
+            "resentFor": {str(status): count for status, count in sorted(sent.again.items())},
             "bytes": sent.size_bytes,
             "acknowledged": sent.acknowledged,
             "answeredTwice": sent.twice,
@@ -106,7 +109,7 @@ class Outcome:
             ["duplicate", f"{due.duplicate:,}", f"{sent.statuses[200]:,} answered 200"],
             ["conflict", f"{due.conflict:,}", f"{sent.statuses[409]:,} answered 409"],
             ["refused", f"{due.refused:,}", f"{refused:,} answered 400 or 413"],
-            ["requests", "", f"{sent.requests:,}, resent {sent.resent:,}"],
+            ["requests", "", f"{sent.requests:,}, resent {sent.resent:,}{_reasons(sent)}"],
             ["left", "", "all (--keep)" if looked.left is None else f"{looked.left:,}"],
         ]
 
@@ -239,6 +242,11 @@ async def _run(
     return Outcome(
         plan, url, due, sent, looked, verdict(due, sent, looked), drive.elapsed_s, look_s, drive.most_behind_s
     )
+
+
+def _reasons(sent: Sent) -> str:
+    told = [f"{status or 'no answer'} x {count:,}" for status, count in sorted(sent.again.items())]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _said(progress: terminal.Progress) -> Callable[[Progress], None]:

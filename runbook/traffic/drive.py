@@ -108,6 +108,7 @@ class Drive:
     def _settle(self, request: Request, reply: Reply, *, perhaps_again: bool) -> list[Line]:
         """The lines that have to be sent again."""
         if reply.come_back_later:
+            self.sent.again[reply.status] += 1
             return list(request.lines)
         answers = answers_of(request, reply)
         perhaps_again = perhaps_again or len(request.body) < LB_REPEATS_BYTES
@@ -115,6 +116,7 @@ class Drive:
         for line, answer in zip(request.lines, answers, strict=True):
             if answer is not None and Reply(answer.status, b"").come_back_later:
                 waiting.append(line)
+                self.sent.again[answer.status] += 1
             else:
                 self._note(line, answer, perhaps_again=perhaps_again)
         return waiting

@@ -16,7 +16,7 @@ LONGEST_PAUSE_S = 5.0
 
 @dataclass(frozen=True)
 class Patience:
-    """Retries connections that broke, 429 and 503; every other answer is one."""
+    """Retries connections that broke, here or behind the load balancer, 429 and 503; nothing else."""
 
     attempts: int = 10
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -27,8 +27,9 @@ async def look(drive: Drive, manifest: Path, due: Totals, sample: int | None) ->
     looked = Looked(rows=await rows_of_run(drive.wire, drive.pace.patience))
     unseen = {entry.content_hash for entry in _stored(manifest)}
     looked.listed = await _seen_in_lists(drive, due, unseen)
-    share = 1.0 if sample is None else sample / max(1, due.stored)
-    await _read_one_by_one(drive, _chosen(drive, manifest, unseen, share), unseen, looked)
+    share = 1.0 if sample is None else min(1.0, sample / max(1, due.stored))
+    wanted = len(unseen) + int(share * due.stored)
+    await _read_one_by_one(drive, _chosen(drive, manifest, unseen, share), wanted, unseen, looked)
     return looked
 
 
@@ -74,13 +75,18 @@ async def _pages(drive: Drive, user_id: str) -> AsyncIterator[list[object]]:
             return
 
 
-async def _read_one_by_one(drive: Drive, chosen: Iterator[Entry], unseen: set[str], looked: Looked) -> None:
+async def _read_one_by_one(
+    drive: Drive, chosen: Iterator[Entry], wanted: int, unseen: set[str], looked: Looked
+) -> None:
+    started = drive.pace.clock()
+
     async def read(entry: Entry) -> None:
         path = f"/api/insights/{entry.decision_id}"
         reply = await _answer(drive, path, partial(drive.wire.insight, entry.decision_id))
         found = Found(reply.status, _hash_of(_decoded(reply)), listed=entry.content_hash not in unseen)
         looked.deviations.add(compare(entry, found))
         looked.read_back += 1
+        drive.on_progress(Progress(looked.read_back, wanted, drive.pace.clock() - started))
 
     await at_a_time(drive.pace.connections, chosen, read)
 

@@ -12,6 +12,8 @@ from runbook.api import COME_BACK_LATER, LONGEST_WAIT_S, NDJSON, RUN_HEADER, Key
 from runbook.traffic.requests import Request
 
 TIMEOUT_S = 30.0
+# 502 and 504 are how the load balancer tells that the connection behind it broke.
+SEND_AGAIN = COME_BACK_LATER | {502, 504}
 PAGE = "100"
 
 
@@ -25,7 +27,7 @@ class Reply:
 
     @property
     def come_back_later(self) -> bool:
-        return self.status == 0 or self.status in COME_BACK_LATER
+        return self.status == 0 or self.status in SEND_AGAIN
 
     def json(self) -> Any:
         """The decoded body; None when it is not JSON."""
@@ -51,7 +53,8 @@ class Wire:
     ) -> None:
         self.run_id = run_id
         self._keys = keys
-        trusted = httpx.create_ssl_context(trust_env=False)
+        # Loaded once: for each client by itself it would take a second.
+        trusted = True if transport else httpx.create_ssl_context(trust_env=False)
         self._clients = [
             httpx.AsyncClient(
                 base_url=url, timeout=TIMEOUT_S, transport=transport, verify=trusted, trust_env=False

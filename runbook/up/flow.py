@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook import engine as engines
-from runbook.errors import UsageError
 from runbook.smoke.run import smoke
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up.docker_engine import ensure_engine
 from runbook.up.images import ensure_images
+from runbook.up.preflight import preflight, refuse_bad_settings
 from runbook.up.prerequisites import ensure_prerequisites
 from runbook.up.release import release
-from runbook.up.secrets import GENERATED, ensure_secrets
+from runbook.up.secrets import ensure_secrets
+from runbook.up.sole import free_stale_lock, sole_run
 from runbook.up.toolchain import ensure_toolchain
 
 
@@ -37,18 +38,29 @@ class Standing:
 def bring_up(plan: Plan, progress: Progress) -> Standing | None:
     """None when only the preparation was asked for."""
     refuse_bad_settings(plan.settings)
-    prepare(progress)
     if plan.prepare_only:
+        prepare(progress)
         return None
     stack = Stack(plan.stack)
+    with sole_run(plan.stack):
+        prepare(progress)
+        changed = bring_to(stack, plan.settings, progress)
+        if plan.with_smoke:
+            with progress.step("smoke"):
+                smoke(stack, progress)
+    return Standing(url=stack.url(), changed=changed)
+
+
+def bring_to(stack: Stack, settings: Sequence[str], progress: Progress) -> int:
+    """How many resources changed."""
     with progress.step("secrets"):
+        free_stale_lock(stack, progress)
         ensure_secrets(stack, progress)
+    engine = engines.connect()
+    with progress.step("preflight"):
+        preflight(stack, settings, engine, progress)
     with progress.step("pulumi up"):
-        report = release(stack, plan.settings, engines.connect(), progress)
-    if plan.with_smoke:
-        with progress.step("smoke"):
-            smoke(stack, progress)
-    return Standing(url=stack.url(), changed=report.count)
+        return release(stack, settings, engine, progress).count
 
 
 def prepare(progress: Progress) -> None:
@@ -60,18 +72,6 @@ def prepare(progress: Progress) -> None:
         tools_bin = ensure_toolchain(progress.say)
     with progress.step("images"):
         ensure_images(progress, tools_bin)
-
-
-def refuse_bad_settings(settings: Sequence[str]) -> None:
-    for setting in settings:
-        key, separator, _ = setting.partition("=")
-        if not separator or not key:
-            raise UsageError(f"--config {setting!r}: write it as key=value, for example replicas=3")
-        if key.removeprefix("amas:") in GENERATED:
-            raise UsageError(
-                f"--config {key}=…: a secret is never given on the command line",
-                f"pulumi config set --secret {key}",
-            )
 
 
 def next_lines(standing: Standing, stack: str) -> list[str]:

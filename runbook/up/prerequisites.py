@@ -20,10 +20,12 @@ SYSTEM_PATH = ":/usr/local/sbin:/usr/sbin:/sbin"  # an ordinary user's PATH lack
 PACKAGE_OF = {
     "curl": "curl",
     "debootstrap": "debootstrap",  # the base image's root file system
+    "gpgv": "gpgv",  # what debootstrap checks Debian's signature with
     "flock": "util-linux",  # tools/build
     "git": "git",
     "jq": "jq",
     "psql": "postgresql-client",
+    "redis-cli": "redis-tools",
     "update-ca-certificates": "ca-certificates",
 }
 PACKAGE_OF_NEED = {

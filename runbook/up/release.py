@@ -1,15 +1,23 @@
 """`pulumi up` as a step: a line per resource, the whole output in a log, the reason when it fails."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook import places
 from runbook.engine import Container, Engine
-from runbook.errors import AmasError, CheckFailed
+from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
 from runbook.events import Changed, Diagnosed, Event, Summed
 from runbook.stack import Stack
 from runbook.terminal import Progress
+from runbook.up.aftermath import clear_away, clear_away_earlier, told
+from runbook.up.docker_engine import plain_reason
+from runbook.up.failed_logs import folder_of, last_words
+from runbook.up.record import forget_record, write_record
+from runbook.up.repair import is_well
+from runbook.up.watch import Watch
 
 LAST_LINES = 15
 
@@ -38,16 +46,58 @@ class Report:
 
 
 def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Progress) -> Report:
-    """Brings the stack to what the program says; raises with the reason and the log's place if it cannot."""
-    log = places.state_dir() / "logs" / "up.log"
-    report = Report()
-    exit_code = stack.up(settings, log, lambda event: _tell(event, report, progress))
-    if exit_code != 0:
-        raise CheckFailed(
-            "\n".join([*failure(report, exit_code, log), *_last_words(engine, stack.name)]), f"less {log}"
-        )
+    """Brings the stack to what the program says, or back to what stood before; then it raises."""
+    log, kept = places.state_dir() / "logs" / f"up-{stack.name}.log", folder_of(datetime.now(UTC))
+    clear_away_earlier(stack, engine, kept, progress)
+    earlier = {one.id: one.part for one in engine.containers(stack.name)}
+    report, watch = Report(), Watch(engine, stack.name, earlier, kept)
+    write_record(stack.name, earlier)
+    try:
+        exit_code = stack.up(settings, log, lambda event: _tell(event, report, progress), watch.look)
+    except KeyboardInterrupt:
+        _clear_away(stack, engine, kept, progress)
+        raise
+    if exit_code != 0 or watch.reasons:
+        require_engine(engine, stack.name, log)
+        words = [
+            *failure(report, exit_code, log, watch.reasons),
+            *watch.words,
+            *_ill_words(engine, stack.name),
+        ]
+        raise CheckFailed("\n".join([*words, *_clear_away(stack, engine, kept, progress)]), f"less {log}")
+    forget_record(stack.name)
     progress.say(f"{report.count} resources changed" if report.count else "nothing to change")
     return report
+
+
+def require_engine(engine: Engine, stack: str, log: Path) -> None:
+    """Without it nothing can be asked or put right; the record stays, and the next run begins with that."""
+    try:
+        engine.containers(stack)
+    except OSError as reason:
+        where = os.environ.get("DOCKER_HOST") or "its socket"
+        raise EnvironmentMissing(
+            f"the Docker engine stopped answering on {where} during `pulumi up`: {plain_reason(reason)}\n"
+            f"pulumi's output is in {log}",
+            "./scripts/up again: it starts the engine where it may, and goes on from here",
+        ) from None
+
+
+def failure(report: Report, exit_code: int, log: Path, given_up: Sequence[str] = ()) -> list[str]:
+    """What pulumi says of a container that was given up is but the echo of that."""
+    if given_up:
+        return [f"not waited for: {'; '.join(given_up)}", f"pulumi's whole output is in {log}"]
+    lines = [f"pulumi ended with {exit_code}; its whole output is in {log}"]
+    for error in report.errors:
+        first, *rest = error.message.splitlines()
+        lines += [f"{error.name}: {first}" if error.name else first, *(f"  {line}" for line in rest)]
+    if not report.errors and log.exists():
+        lines += log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+    return lines
+
+
+def is_ill(container: Container) -> bool:
+    return not is_well(container)
 
 
 def _tell(event: Event, report: Report, progress: Progress) -> None:
@@ -59,32 +109,21 @@ def _tell(event: Event, report: Report, progress: Progress) -> None:
             progress.say(f"warning: {message}")
 
 
-def failure(report: Report, exit_code: int, log: Path) -> list[str]:
-    lines = [f"pulumi ended with {exit_code}; its whole output is in {log}"]
-    for error in report.errors:
-        first, *rest = error.message.splitlines()
-        lines += [f"{error.name}: {first}" if error.name else first, *(f"  {line}" for line in rest)]
-    if not report.errors:
-        lines += log.read_text(errors="replace").splitlines()[-LAST_LINES:]
-    return lines
+def _clear_away(stack: Stack, engine: Engine, kept: Path, progress: Progress) -> list[str]:
+    """What it fails at, the next `up` begins with: the record stays until it is done."""
+    try:
+        return told(clear_away(stack, engine, kept, progress))
+    except (AmasError, OSError) as reason:
+        return [
+            f"the failed release is not cleared away yet: {reason}",
+            "the next ./scripts/up begins with that",
+        ]
 
 
-def _last_words(engine: Engine, stack: str) -> list[str]:
+def _ill_words(engine: Engine, stack: str) -> list[str]:
     """The last log lines of every container that is not as it should be."""
     try:
         ill = [container for container in engine.containers(stack) if is_ill(container)]
-        return [line for container in ill for line in _log_of(engine, container)]
+        return [line for container in ill for line in last_words(engine, container)]
     except (AmasError, OSError) as reason:
-        return [f"containers could not be asked: {reason}"]
-
-
-def is_ill(container: Container) -> bool:
-    if container.is_job and container.state == "exited":
-        return container.exit_code != 0
-    return container.state != "running" or container.health not in {None, "healthy"}
-
-
-def _log_of(engine: Engine, container: Container) -> list[str]:
-    state = container.health or f"{container.state}, exit code {container.exit_code}"
-    lines = engine.log_lines(container, since=None, tail=LAST_LINES)
-    return [f"--- {container.name} ({state}), last lines:", *(line.text for line in lines)]
+        return [f"the containers could not be asked: {reason}"]

@@ -20,17 +20,18 @@ CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
 NETWORK = "docker:index/network:Network"
 REPLICAS = "api"
+MOST_RESTARTS = 3  # of a container that may still become well
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the engine holds for the stack. `earlier`: ids of the containers from before the run."""
+    """What the engine holds for the stack. `earlier`: containers from before the run, id to part."""
 
     stack: str
     containers: Sequence[Container]
     volumes: frozenset[str]
     networks: frozenset[str]
-    earlier: frozenset[str] | None = None
+    earlier: Mapping[str, str] | None = None
 
     def has(self, resource: Resource) -> bool:
         match resource["type"]:
@@ -64,12 +65,14 @@ def plan_repair(deployment: Deployment, held: Held) -> Repair:
     held = replace(held, earlier=_earlier(resources, held))
     chosen = [_as_live(one) for one in _chosen(resources, held)]
     ids = {one["id"] for one in chosen if one.get("id")}
-    doomed = [one for one in held.containers if one.id not in ids and _is_ours_to_remove(one, resources, held)]
+    doomed = [
+        one for one in held.containers if one.id not in ids and _is_ours_to_remove(one, resources, held)
+    ]
     used = {name for one in held.containers if one not in doomed for name in one.volumes}
     return Repair(
         _with(deployment, in_order(chosen)),
         tuple(doomed),
-        tuple(sorted(held.volumes - ids - used - set(data_volumes(held.stack)))),
+        tuple(sorted(_disposable(resources, held) - ids - used)),
         tuple(sorted(held.networks - ids)) if len(doomed) == len(held.containers) else (),
     )
 
@@ -83,15 +86,16 @@ def needs_repair(deployment: Deployment) -> bool:
 
 
 def rolled_over(held: Held) -> bool:
-    """True once earlier replicas have been taken down because all the new ones were well.
+    """True once an earlier replica has been taken down because all the new ones were well.
 
     Then the new ones serve, and what is left to delete is the next run's to finish.
     """
     if held.earlier is None:
         return False
+    old = {one for one, part in held.earlier.items() if part == REPLICAS}
     replicas = [one for one in held.containers if one.part == REPLICAS]
-    new = [one for one in replicas if one.id not in held.earlier]
-    return len(replicas) == len(new) > 0 and all(map(is_well, new)) and len(held.earlier) > 0
+    new = [one for one in replicas if one.id not in old]
+    return bool(new) and all(map(is_well, new)) and not old <= {one.id for one in replicas}
 
 
 def is_well(container: Container) -> bool:
@@ -134,14 +138,14 @@ def _with(deployment: Deployment, resources: Sequence[Resource]) -> Deployment:
     return {**kept, "resources": list(resources)}
 
 
-def _earlier(resources: Sequence[Resource], held: Held) -> frozenset[str]:
+def _earlier(resources: Sequence[Resource], held: Held) -> Mapping[str, str]:
     """Without a record of the run: what stands beside a newcomer, or stands well and alone."""
     if held.earlier is not None:
         return held.earlier
     old = {one["urn"] for one in resources if one.get("delete") and held.has(one)}
     newcomers = {one.get("id") for one in resources if one["urn"] in old and not one.get("delete")}
     ill = {one.get("id") for one in resources if one.get("initErrors")}
-    return frozenset(one.id for one in held.containers if one.id not in newcomers | ill)
+    return {one.id: one.part for one in held.containers if one.id not in newcomers | ill}
 
 
 def _chosen(resources: Sequence[Resource], held: Held) -> Iterator[Resource]:
@@ -173,7 +177,8 @@ def _may_stay(resource: Resource, held: Held) -> bool:
 
 def _is_at_work(container: Container) -> bool:
     """Slow on its own data, as in a recovery: stopping it would only begin the same work again."""
-    return container.part in DATA_PARTS and container.state == "running" and container.health == "starting"
+    running = container.state == "running" and container.restarts <= MOST_RESTARTS
+    return container.part in DATA_PARTS and running
 
 
 def _kept_newcomers(resources: Sequence[Resource], held: Held) -> set[str]:
@@ -204,6 +209,12 @@ def _is_ours_to_remove(container: Container, resources: Sequence[Resource], held
     """Known to the state, or come during the run; another's container of the stack is left alone."""
     known = any(one.get("id") == container.id for one in resources)
     return known or (held.earlier is not None and container.id not in held.earlier)
+
+
+def _disposable(resources: Sequence[Resource], held: Held) -> frozenset[str]:
+    """Volumes of files, which can be made again; never one with data."""
+    known = {str(one.get("id")) for one in resources if one["type"] == VOLUME and not one.get("protect")}
+    return (held.volumes & known) - set(data_volumes(held.stack))
 
 
 def _is_earlier(resource: Resource, held: Held) -> bool:

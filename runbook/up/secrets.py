@@ -49,11 +49,20 @@ def ensure_state_dir(folder: Path) -> None:
 
 def ensure_passphrase(file: Path, make: Callable[[int], str] = secrets.token_urlsafe) -> bool:
     """True when it was made now. An existing one is only closed to others, never replaced."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if file.exists():
         file.chmod(0o600)
         return False
+    # Whole or not at all: an empty file that stayed would encrypt every secret with nothing.
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as opened:
         opened.write(make(RANDOM_BYTES))
+        opened.flush()
+        os.fsync(opened.fileno())
+    try:
+        os.link(unfinished, file)  # fails where another run was first
+    except FileExistsError:
+        return False
+    finally:
+        unfinished.unlink()
     return True

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+# Ids that could be stored but not read: /api/insights has a route of that name.
+RESERVED_IDS = frozenset({"rate"})
 ID_ALLOWED = "a UUIDv7 or 1 to 128 characters of [A-Za-z0-9._:-]"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -33,6 +35,11 @@ class Decision(msgspec.Struct, frozen=True):
     # SHA-256 in hex of the meaning of the trace: member order and spelling of numbers do not count.
     content_hash: str
     run_id: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str | None]:
+        """Two posts of one id are the same when this is: a run's row may be purged, another's may not."""
+        return self.content_hash, self.run_id
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -66,6 +73,18 @@ class Receipt(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     reason: str = ""
+
+
+def against(decision: Decision, content_hash: str, run_id: str | None) -> Receipt:
+    """What becomes of a decision whose id is stored already, with that content and of that run."""
+    if decision.identity == (content_hash, run_id):
+        return Receipt(Outcome.DUPLICATE)
+    if decision.run_id == run_id:
+        return Receipt(Outcome.CONFLICT, "is stored with other content")
+    if run_id is None:
+        return Receipt(Outcome.CONFLICT, "is stored outside of any load or smoke run")
+    which = "a" if decision.run_id is None else "another"
+    return Receipt(Outcome.CONFLICT, f"belongs to {which} load or smoke run, whose rows may be purged")
 
 
 def canonical_id(text: str) -> str | None:

@@ -62,7 +62,7 @@ STATUS = {
 def reason(decision_id: str, receipt: Receipt) -> str:
     """Why a decision was not stored, in one sentence."""
     if receipt.outcome is Outcome.CONFLICT:
-        return f"decisionId {decision_id} is stored with other content"
+        return f"decisionId {decision_id} {receipt.reason}"
     if receipt.outcome is Outcome.POISON:
         return f"the database refuses this trace ({receipt.reason}); it is kept apart"
     return f"{receipt.reason}; nothing was acknowledged, send it again"

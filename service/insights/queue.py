@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Lead:
-    """What goes to the store, and later entries of the same content that share its fate."""
+    """What goes to the store, and later entries of the same identity that share its fate."""
 
     entry: Entry
     followers: list[Entry] = field(default_factory=list)
@@ -71,8 +71,8 @@ class WriteQueue:
     async def take(self, most_rows: int) -> list[Lead]:
         """What gathered, at once; waits only while there is nothing. Ids are distinct within the batch.
 
-        The same id with the same content follows the first; with other content it waits for the next
-        batch, where the store compares the two.
+        The same id with the same content and run follows the first; else it waits for the next batch,
+        where the store compares the two.
         """
         await self._filled.wait()
         leads: dict[str, Lead] = {}
@@ -84,7 +84,7 @@ class WriteQueue:
             if lead is None:
                 leads[entry.decision.decision_id] = Lead(entry)
                 size_bytes += len(entry.raw)
-            elif lead.entry.decision.content_hash == entry.decision.content_hash:
+            elif lead.entry.decision.identity == entry.decision.identity:
                 lead.followers.append(entry)
             else:
                 held.append(entry)

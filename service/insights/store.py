@@ -6,14 +6,17 @@ from typing import Any, Protocol
 import msgspec
 
 from service.errors import StoreRefused, StoreUnavailable
-from service.insights.decision import Decision, Outcome
+from service.insights.decision import Decision, Outcome, Receipt, against
+
+# Content hash and run id of each id that is stored.
+Identities = dict[str, tuple[str, str | None]]
 
 
 class Store(Protocol):
     """What the writer needs. The in-memory twin is in testing.py; both pass the same contract."""
 
-    async def write(self, batch: Sequence[Decision]) -> list[Outcome]:
-        """One durable transaction; outcomes in the order of the batch, whose ids are distinct.
+    async def write(self, batch: Sequence[Decision]) -> list[Receipt]:
+        """One durable transaction; receipts in the order of the batch, whose ids are distinct.
 
         Raises StoreUnavailable when nothing is known about it, StoreRefused when the database refuses
         the content of at least one row; then no row is stored.
@@ -39,30 +42,28 @@ class DatabaseStore:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def write(self, batch: Sequence[Decision]) -> list[Outcome]:
-        ordered = sorted(batch, key=lambda one: one.decision_id)
-        rows = await self._session.rows("write_batch", {"rows": msgspec.json.encode(ordered).decode()})
+    async def write(self, batch: Sequence[Decision]) -> list[Receipt]:
+        rows = await self._session.rows("write_batch", {"rows": msgspec.json.encode(batch).decode()})
         stored = {decision_id for (decision_id,) in rows}
         rest = [one for one in batch if one.decision_id not in stored]
-        known = await self._content_hashes(rest) if rest else {}
+        known = await self._identities(rest) if rest else {}
         if rest and not stored:
             await self._session.rows("confirm_earlier_commits", {})
         return [
-            Outcome.STORED if one.decision_id in stored else _against(one, known.get(one.decision_id))
-            for one in batch
+            Receipt(Outcome.STORED) if one.decision_id in stored else _compared(one, known) for one in batch
         ]
 
-    async def _content_hashes(self, rest: Sequence[Decision]) -> dict[str, str]:
+    async def _identities(self, rest: Sequence[Decision]) -> Identities:
         timed = [one for one in rest if not one.keyed]
         rows = await self._session.rows(
-            "content_hashes",
+            "identities",
             {
                 "keyed": [one.decision_id for one in rest if one.keyed],
                 "timed": [one.decision_id for one in timed],
                 "times": [one.created_at for one in timed],
             },
         )
-        return dict(rows)
+        return {decision_id: (content_hash, run_id) for decision_id, content_hash, run_id in rows}
 
     async def bury(self, decision: Decision, raw: bytes, refused: StoreRefused) -> None:
         letter = {
@@ -82,8 +83,8 @@ class DatabaseStore:
         await self._session.rows("ping", {})
 
 
-def _against(decision: Decision, known: str | None) -> Outcome:
-    if known is None:
+def _compared(decision: Decision, known: Identities) -> Receipt:
+    if decision.decision_id not in known:
         # It was there a moment ago and a purge took it: the next try stores it.
         raise StoreUnavailable(f"decision {decision.decision_id} vanished while it was compared")
-    return Outcome.DUPLICATE if known == decision.content_hash else Outcome.CONFLICT
+    return against(decision, *known[decision.decision_id])

@@ -9,7 +9,7 @@ import msgspec
 
 from service.errors import StoreRefused
 from service.insights import trace
-from service.insights.decision import Decision, Outcome, Refusal
+from service.insights.decision import Decision, Outcome, Receipt, Refusal, against
 from service.insights.store import Store
 
 POISON = "\x07poison"
@@ -24,19 +24,19 @@ class MemoryStore:
     failures: list[Exception] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
-    async def write(self, batch: Sequence[Decision]) -> list[Outcome]:
+    async def write(self, batch: Sequence[Decision]) -> list[Receipt]:
         self._fail()
         self.batches.append(len(batch))
         if any(one.user_id == POISON for one in batch):
             raise StoreRefused("22P05", "unsupported Unicode escape sequence")
         return [self._write(one) for one in batch]
 
-    def _write(self, decision: Decision) -> Outcome:
+    def _write(self, decision: Decision) -> Receipt:
         known = self.rows.get(decision.decision_id)
         if known is None:
             self.rows[decision.decision_id] = decision
-            return Outcome.STORED
-        return Outcome.DUPLICATE if known.content_hash == decision.content_hash else Outcome.CONFLICT
+            return Receipt(Outcome.STORED)
+        return against(decision, *known.identity)
 
     async def bury(self, decision: Decision, raw: bytes, refused: StoreRefused) -> None:
         self._fail()
@@ -114,7 +114,8 @@ def _keyed(**fields: object) -> Decision:
     return decision(f"order:{uuid.uuid4()}", **({"occurredAt": recently()} | fields))
 
 
-def _expect(came: list[Outcome], wanted: list[Outcome]) -> None:
+def _expect(receipts: list[Receipt], wanted: list[Outcome]) -> None:
+    came = [receipt.outcome for receipt in receipts]
     if came != wanted:
         raise AssertionError(f"{came} instead of {wanted}")
 
@@ -132,6 +133,23 @@ async def other_content_is_a_conflict(store: Store) -> None:
     moved = (datetime.now(UTC) - timedelta(days=3)).isoformat()
     others = [decision(first.decision_id, action="other"), decision(keyed.decision_id, occurredAt=moved)]
     _expect(await store.write(others), [Outcome.CONFLICT] * 2)
+
+
+async def another_run_is_a_conflict(store: Store) -> None:
+    """Else a purge of the run would take what was acknowledged outside of it, or the other way round."""
+    for made in (_timed, _keyed):
+        plain, of_run = made(), msgspec.structs.replace(made(), run_id="smoke-1")
+        for first, second, whose in (
+            (plain, msgspec.structs.replace(plain, run_id="smoke-1"), "outside of any load or smoke run"),
+            (of_run, msgspec.structs.replace(of_run, run_id=None), "belongs to a load or smoke run"),
+            (of_run, msgspec.structs.replace(of_run, run_id="smoke-2"), "belongs to another load or smoke"),
+        ):
+            await store.write([first])
+            _expect(await store.write([first]), [Outcome.DUPLICATE])
+            (receipt,) = await store.write([second])
+            _expect([receipt], [Outcome.CONFLICT])
+            if whose not in receipt.reason:
+                raise AssertionError(receipt.reason)
 
 
 async def mixed_batch_keeps_its_order(store: Store) -> None:
@@ -152,6 +170,7 @@ async def burying_twice_keeps_one_letter(store: Store) -> None:
 CONTRACT: tuple[Callable[[Store], Awaitable[None]], ...] = (
     stores_then_knows_duplicates,
     other_content_is_a_conflict,
+    another_run_is_a_conflict,
     mixed_batch_keeps_its_order,
     burying_twice_keeps_one_letter,
 )

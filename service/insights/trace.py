@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from service.insights import screen
-from service.insights.decision import ID_ALLOWED, Decision, Refusal, canonical_id, time_of
+from service.insights.decision import ID_ALLOWED, RESERVED_IDS, Decision, Refusal, canonical_id, time_of
 
 MOST_BYTES = 64 * 1024
 MOST_AHEAD = timedelta(minutes=10)
@@ -141,6 +141,8 @@ def _decision_id(trace: dict[str, Any]) -> str:
     decision_id = canonical_id(value) if isinstance(value, str) else None
     if decision_id is None:
         raise _Wrong("decisionId", f"must be {ID_ALLOWED}", value)
+    if decision_id in RESERVED_IDS:
+        raise _Wrong("decisionId", "is reserved, since GET /api/insights/<id> could not read it", value)
     return decision_id
 
 

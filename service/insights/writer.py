@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.errors import StoreRefused, StoreUnavailable
-from service.insights.decision import Outcome, Receipt
+from service.errors import ServiceError, StoreRefused, StoreUnavailable
+from service.insights.decision import Decision, Outcome, Receipt
 from service.insights.queue import Entry, Lead, WriteQueue
 from service.insights.store import Store
 
@@ -20,6 +20,10 @@ LONGEST_PAUSE_S = 1.0
 PING_EVERY_S = 1.0
 
 logger = logging.getLogger("DecisionRecorder")
+
+
+class WriterFailed(ServiceError):
+    """The writer ended by an error nobody foresaw; only another process writes again."""
 
 
 class Gauge(Protocol):
@@ -54,29 +58,46 @@ class Writer:
         self._gauge = gauge
         self._timing = timing
         self._batch_rows = batch_rows
-        # Monotonic; when the last batch was answered by the store.
-        self.last_success: float | None = None
+        self._called_off = asyncio.Event()
         self.away = False
+        self.failed = False
 
     async def run(self) -> None:
-        """Until cancelled. An unforeseen error costs its own batch an answer of 503, never the loop."""
-        while True:
-            leads = await self._queue.take(self._batch_rows)
-            try:
-                await self._commit(leads)
-            except StoreUnavailable as error:
-                self._give_up(leads, str(error))
-                await self._until_back()
-            except Exception:
-                logger.exception("[DecisionRecorder] Failed to write decision insight", extra=_about(leads))
-                self._settle(leads, Receipt(Outcome.UNAVAILABLE, "the writer failed; it goes on"))
+        """Until cancelled. Whatever else ends it is told by `failed`, and nobody waits for an answer then."""
+        leads: list[Lead] = []
+        try:
+            while True:
+                leads = await self._queue.take(self._batch_rows)
+                await self._answered(leads)
+        except Exception:
+            self.failed = True
+            logger.critical("[DecisionRecorder] the writer ended", exc_info=True, extra=_about(leads))
+            left = [entry for lead in leads for entry in (lead.entry, *lead.followers)]
+            left += self._queue.close("the writer ended")
+            # Past the gauge: it may be what failed.
+            self._queue.settle(left, Receipt(Outcome.UNAVAILABLE, "the writer ended"))
+
+    def call_off(self) -> None:
+        """Wait for the store no longer: the attempt under way counts as unanswered, and none follows."""
+        self._called_off.set()
+
+    async def _answered(self, leads: Sequence[Lead]) -> None:
+        """An unforeseen error of the store costs this batch an answer of 503, not the writer."""
+        try:
+            await self._commit(leads)
+        except StoreUnavailable as error:
+            self._give_up(leads, str(error))
+            await self._until_back()
+        except Exception:
+            logger.exception("[DecisionRecorder] Failed to write decision insight", extra=_about(leads))
+            self._settle(leads, Receipt(Outcome.UNAVAILABLE, "the writer failed; it goes on"))
 
     async def _commit(self, leads: Sequence[Lead]) -> None:
         """Bisects on a refusal until the rows that cause it stand alone."""
         if not leads:
             return
         try:
-            outcomes = await self._tried_again(leads)
+            receipts = await self._tried_again(leads)
         except StoreRefused as refused:
             if len(leads) == 1:
                 await self._bury(leads[0], refused)
@@ -85,31 +106,43 @@ class Writer:
             await self._commit(leads[:middle])
             await self._commit(leads[middle:])
             return
-        self.last_success = self._timing.clock()
-        for outcome in Outcome:
+        for receipt in dict.fromkeys(receipts):
             self._settle(
-                [lead for lead, came in zip(leads, outcomes, strict=True) if came is outcome],
-                Receipt(outcome),
+                [lead for lead, came in zip(leads, receipts, strict=True) if came == receipt], receipt
             )
 
-    async def _tried_again(self, leads: Sequence[Lead]) -> list[Outcome]:
+    async def _tried_again(self, leads: Sequence[Lead]) -> list[Receipt]:
         """Ids make it safe to try again after a commit whose outcome is unknown."""
         batch = [lead.entry.decision for lead in leads]
         deadline = self._timing.clock() + self._timing.retry_for_s
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                return await self._store.write(batch)
+                return await self._attempt(batch)
             except StoreUnavailable as error:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 jittered_s = pause_s * (0.5 + self._timing.random() / 2)
-                if self._timing.clock() + jittered_s > deadline:
+                if self._called_off.is_set() or self._timing.clock() + jittered_s > deadline:
                     raise
                 self._gauge.retried()
                 logger.warning(
                     "[DecisionRecorder] retrying a batch", extra=_about(leads) | {"reason": str(error)}
                 )
                 await self._timing.sleep(jittered_s)
+
+    async def _attempt(self, batch: Sequence[Decision]) -> list[Receipt]:
+        """Not awaited when called off: a client of a frozen database takes long to let go of it."""
+        attempt = asyncio.ensure_future(self._store.write(batch))
+        call = asyncio.ensure_future(self._called_off.wait())
+        try:
+            await asyncio.wait({attempt, call}, return_when=asyncio.FIRST_COMPLETED)
+            if attempt.done():
+                return attempt.result()
+            attempt.add_done_callback(_forgotten)
+            raise StoreUnavailable("called off before the database answered")
+        finally:
+            attempt.cancel()
+            call.cancel()
 
     async def _bury(self, lead: Lead, refused: StoreRefused) -> None:
         entry = lead.entry
@@ -154,6 +187,12 @@ class Writer:
         now = self._timing.clock()
         self._queue.settle(entries, receipt)
         self._gauge.wrote(receipt.outcome, [now - entry.since for entry in entries])
+
+
+def _forgotten(attempt: asyncio.Future[list[Receipt]]) -> None:
+    """Whatever became of it, nobody is told: looking at it keeps the loop from complaining."""
+    if not attempt.cancelled():
+        attempt.exception()
 
 
 def _about(leads: Sequence[Lead]) -> dict[str, object]:

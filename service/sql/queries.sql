@@ -4,8 +4,10 @@
 SELECT 1;
 
 -- name: write_batch
--- Ids are distinct within a batch and come sorted, so that two writers never wait for each other in
--- a circle. Answers the ids that were stored now.
+-- Ids are distinct within a batch. Two writers never wait for each other in a circle, since all lock in
+-- one order: first the keys, then the rows. The rows cannot start before the keys are all claimed: to
+-- sort them they have to be filtered first. Newest first, since the newest chunk may have to be made,
+-- and its lock has to come before those of rows. Answers the ids that were stored now.
 WITH incoming AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
@@ -33,6 +35,7 @@ claimed AS (
         decode(i.content_hash, 'hex') AS content_hash
     FROM incoming AS i
     WHERE i.keyed
+    ORDER BY i.decision_id COLLATE "C"
     ON CONFLICT (decision_id) DO NOTHING
     RETURNING decision_id
 ),
@@ -57,23 +60,30 @@ stored AS (
         decode(i.content_hash, 'hex') AS content_hash
     FROM incoming AS i
     WHERE NOT i.keyed OR i.decision_id IN (SELECT c.decision_id FROM claimed AS c)
+    ORDER BY i.created_at DESC, i.decision_id COLLATE "C"
     ON CONFLICT (decision_id, created_at) DO NOTHING
     RETURNING decision_id
 )
 
 SELECT s.decision_id FROM stored AS s;
 
--- name: content_hashes
--- What the ids that were not stored now already hold.
+-- name: identities
+-- What the ids that were not stored now already hold, and the run they belong to.
 SELECT
     k.decision_id,
-    encode(k.content_hash, 'hex') AS content_hash
+    encode(k.content_hash, 'hex') AS content_hash,
+    (
+        SELECT d.run_id
+        FROM decision_insights AS d
+        WHERE d.decision_id = k.decision_id AND d.created_at = k.created_at
+    ) AS run_id
 FROM decision_keys AS k
 WHERE k.decision_id = any(%(keyed)s::text[])
 UNION ALL
 SELECT
     d.decision_id,
-    encode(d.content_hash, 'hex') AS content_hash
+    encode(d.content_hash, 'hex') AS content_hash,
+    d.run_id
 FROM unnest(%(timed)s::text[], %(times)s::timestamptz[]) AS u (decision_id, created_at)
 INNER JOIN decision_insights AS d
     ON u.decision_id = d.decision_id AND u.created_at = d.created_at;

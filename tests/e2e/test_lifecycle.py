@@ -1,8 +1,11 @@
 """A stack's life in order: up, reboot, down, up again with its data, purge."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
+
+import pytest
 
 from runbook.up import docker_engine
 from tests.e2e.conftest import Stack, eventually, inspected
@@ -19,7 +22,7 @@ def test_a_stack_lives_through_reboot_down_and_up_and_ends_with_purge(new_stack:
         f" -d \"$(printf '{TRACE}' $(date -u +%FT%TZ))\""
     )
 
-    docker_engine.restart_engine(print)
+    reboot()
     eventually(lambda: all_healthy(stack), within_s=60, what="all healthy after a reboot")
     stack.shell("pulumi preview --expect-no-changes && pulumi refresh --preview-only --expect-no-changes")
 
@@ -46,6 +49,16 @@ def test_plain_destroy_keeps_the_data_and_plain_up_finds_it(new_stack: Callable[
     stack.shell("pulumi up --yes --skip-preview --non-interactive")
     assert all_healthy(stack)
     assert stack.amas("db", "psql", "--", "-Atc", "SELECT one FROM left_by_me").stdout.strip() == "1"
+
+
+def reboot() -> None:
+    """The engine's part of a reboot, where the engine is the tests' to restart."""
+    if not docker_engine.SYSTEMD.is_dir():
+        docker_engine.restart_engine(print)
+    elif os.environ.get("CI"):
+        subprocess.run(["systemctl", "restart", "docker"], check=True)
+    else:
+        pytest.skip("the engine serves this whole host: its restart is tested in CI")
 
 
 def all_healthy(stack: Stack) -> bool:

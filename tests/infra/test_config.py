@@ -33,9 +33,9 @@ def test_text_where_a_number_belongs_is_refused() -> None:
 
 
 def test_pools_of_a_roll_must_fit_the_database() -> None:
-    found = problems(replicas="4", dbConnectionPoolSize="20")
+    found = problems(replicas="6", maxReplicas="12")
     assert len(found) == 1
-    assert found[0].startswith("amas:dbMaxConnections = 100: must be at least 170 for a roll of 4 replicas")
+    assert found[0].startswith("amas:dbMaxConnections = 200: must be at least 250 for a roll of 6 replicas")
 
 
 def test_places_of_the_balancer_must_fit_a_roll() -> None:

@@ -1,6 +1,8 @@
 """The whole program against mocks: what it asks the engine for."""
 
+import hashlib
 import json
+import re
 from typing import Any
 
 import pulumi
@@ -13,7 +15,7 @@ from infra.keys import KEYS
 from service import settings
 from tests.infra.conftest import CANARIES, SECRET_SIGNATURE, VOLUME, Recorded, Run, snake
 
-JOBS = ("-loader", "migrate")
+JOBS = ("-loader", "migrate", "db-roles", "db-former-logins")
 
 
 def is_job(name: str) -> bool:
@@ -113,6 +115,69 @@ def test_a_failed_migration_starts_no_replica(run: Run) -> None:
         run(exit_codes={"migrate": 1}, into=recorded)
     assert "migrate" in recorded.containers
     assert not {"api-0", "api-1", "lb"} & set(recorded.containers)
+
+
+def test_a_failed_job_for_the_passwords_starts_nothing_that_logs_in(run: Run) -> None:
+    recorded = Recorded()
+    with pytest.raises(JobFailed, match="db-roles ended with exit code 1:\nthe job's last words"):
+        run(exit_codes={"db-roles": 1}, into=recorded)
+    needing = {"migrate", "api-0", "api-1", "lb", "db-exporter", "scheduler", "db-former-logins"}
+    assert not needing & set(recorded.containers)
+
+
+def test_the_database_knows_no_password(run: Run) -> None:
+    """Else a rotation would replace it: seconds without writes."""
+    volumes = [volume["container_path"] for volume in snake(run().containers["db"])["volumes"]]
+    assert sorted(volumes) == ["/run/postgresql", "/var/lib/amas/db"]
+
+
+def test_jobs_beside_the_database_have_no_network_and_cannot_write_its_sockets(run: Run) -> None:
+    for name in ("db-roles", "db-former-logins"):
+        job = snake(run().containers[name])
+        assert job["network_mode"] == "none"
+        assert not job.get("networks_advanced")
+        assert all(volume["read_only"] for volume in job["volumes"])
+
+
+def uploads(recorded: Recorded, loader: str) -> dict[str, str]:
+    files = snake(recorded.containers[f"{loader}-loader"]["uploads"])
+    return {entry["file"].rpartition("/")[2]: entry["content"] for entry in files}
+
+
+def test_each_password_of_the_service_has_a_login_of_its_own(run: Run) -> None:
+    """Two passwords are valid while the replicas are replaced one by one."""
+    logins = set()
+    for password in ("one", "another"):
+        recorded = run(secrets={**CANARIES, "dbAppPassword": password})
+        login = uploads(recorded, "db-secrets")["app_role"]
+        assert uploads(recorded, "api-secrets")["database_url"].startswith(
+            f"postgresql://{login}:{password}@"
+        )
+        logins.add(login)
+    assert len(logins) == 2
+    assert all(re.fullmatch("amas_app_[0-9a-f]{8}", login) for login in logins)
+
+
+def test_a_previous_key_is_accepted_beside_the_present_one(run: Run) -> None:
+    recorded = run(secrets={**CANARIES, "keyIngestPrevious": "before"})
+    lines = uploads(recorded, "api-secrets")["api_keys"].splitlines()
+    digests = [hashlib.sha256(key.encode()).hexdigest() for key in ("before", CANARIES["keyIngest"])]
+    assert sorted(line for line in lines if line.startswith("ingest")) == sorted(
+        f"ingest {digest}" for digest in digests
+    )
+    assert len(lines) == 5
+
+
+def test_our_own_parts_send_a_key_that_every_replica_knows(run: Run) -> None:
+    """While replicas are replaced, old ones know only the previous key."""
+    previous = {"keyReadPrevious": "read-before", "keyMetricsPrevious": "metrics-before"}
+    rotated = run(secrets={**CANARIES, **previous})
+    assert uploads(rotated, "prometheus-secrets") == {"metrics_key": "metrics-before"}
+    assert uploads(rotated, "scheduler-secrets") == {
+        "read_key": "read-before",
+        "metrics_key": "metrics-before",
+    }
+    assert uploads(run(), "prometheus-secrets") == {"metrics_key": CANARIES["keyMetrics"]}
 
 
 def test_missing_secrets_are_one_message_with_the_next_command(run: Run) -> None:

@@ -53,7 +53,7 @@ class Lab:
             self.lock[image]["id"],
             list(command) if command else None,
             name=f"{self.name}-{len(self.containers)}",
-            volumes={name: {"bind": path, "mode": mode_of(path)} for name, path in (volumes or {}).items()},
+            volumes={name: bind(path) for name, path in (volumes or {}).items()},
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
@@ -104,8 +104,10 @@ class Lab:
             self.engine.volumes.get(volume).remove()
 
 
-def mode_of(path: str) -> str:
-    return "ro" if path in {"/secrets", "/config"} else "rw"
+def bind(path: str) -> dict[str, str]:
+    """`/path` or `/path:ro`; what is handed in is never written to."""
+    path, _, mode = path.partition(":")
+    return {"bind": path, "mode": mode or ("ro" if path in {"/secrets", "/config"} else "rw")}
 
 
 def archive(files: Mapping[str, bytes], uid: int) -> bytes:
@@ -149,7 +151,7 @@ def engine() -> Iterator[docker.DockerClient]:
     try:
         client = docker.from_env()
     except DockerException as reason:
-        pytest.skip(f"no Docker engine answers: {reason}")
+        pytest.fail(f"no Docker engine answers: {reason}")
     with closing(client):
         yield client
 
@@ -159,13 +161,22 @@ def lock() -> Lock:
     try:
         return ensure_images(Progress(), tools_bin())
     except EnvironmentMissing as reason:
-        pytest.skip(reason.message)
+        pytest.fail(reason.message)
 
 
 @pytest.fixture
 def lab(engine: docker.DockerClient, lock: Lock) -> Iterator[Lab]:
-    made = Lab(engine, lock)
+    yield from closed_after(Lab(engine, lock))
+
+
+@pytest.fixture(scope="module")
+def shared_lab(engine: docker.DockerClient, lock: Lock) -> Iterator[Lab]:
+    """For tests that leave what they find as it is."""
+    yield from closed_after(Lab(engine, lock))
+
+
+def closed_after(lab: Lab) -> Iterator[Lab]:
     try:
-        yield made
+        yield lab
     finally:
-        made.close()
+        lab.close()

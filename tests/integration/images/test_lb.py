@@ -70,6 +70,8 @@ class Balancer:
         alias = self.lab.alias(self.network, "api")
         stub = self.lab.run("service", ["python", "-c", STUB], environment=environment, **alias)
         eventually(lambda: accepts(self.address_of(stub), 8000), stub)
+        # An address new in DNS counts as up; only a check later is that what the check says.
+        time.sleep(1.2)
         eventually(lambda: self.up() == before + 1, stub)
         return stub
 

@@ -25,6 +25,8 @@ from service import migrate
 
 READY_WITHIN_S = 90.0
 ROLES = ("owner", "app", "reader", "monitor")
+# The service's login is a member of amas_app, not amas_app itself.
+APP_ROLE = "amas_app_0a1b2c3d"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Database(Part):
     host: str = "127.0.0.1"
 
     def url(self, role: str) -> str:
-        return f"postgresql://amas_{role}:{self.password[role]}@{self.host}:{self.port}/{self.name}"
+        login = APP_ROLE if role == "app" else f"amas_{role}"
+        return f"postgresql://{login}:{self.password[role]}@{self.host}:{self.port}/{self.name}"
 
     def rows(self, statement: str, role: str = "owner") -> list[tuple[object, ...]]:
         with psycopg.connect(self.url(role), autocommit=True) as connection:
@@ -104,7 +107,7 @@ def engine() -> Iterator[docker.DockerClient]:
         client = docker.from_env()
         client.ping()
     except DockerException as error:
-        pytest.skip(f"no Docker engine answers ({error}); next: start it")
+        pytest.fail(f"no Docker engine answers ({error}); next: start it")
     with contextlib.closing(client):
         yield client
 
@@ -122,9 +125,11 @@ def network(engine: docker.DockerClient) -> Iterator[str]:
 def bare_database(engine: docker.DockerClient, network: str) -> Iterator[Database]:
     """A server without our schema."""
     password = {role: secrets.token_urlsafe(12) for role in ROLES}
-    files = {f"{role}_password": text for role, text in password.items()}
+    files = {f"{role}_password": text for role, text in password.items()} | {"app_role": APP_ROLE}
     with running(engine, network, DB, files, data="/var/lib/amas/db") as (container, port):
         database = Database(container, port, password)
+        code, output = container.exec_run(["amas-db-roles"])
+        assert code == 0, output
         database.await_ready()
         yield database
 
@@ -228,7 +233,7 @@ def _image(engine: docker.DockerClient, name: str) -> str:
             return str(locked["id"])
     found = sorted(engine.images.list(f"amas/{name}"), key=lambda one: str(one.attrs["Created"]))
     if not found:
-        pytest.skip(f"no image amas/{name} here; next: build the images")
+        pytest.fail(f"no image amas/{name} here; next: build the images")
     return str(found[-1].id)
 
 

@@ -3,17 +3,25 @@
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.insights.testing import raw_trace, recently
 from tests.integration.service.conftest import Cache, Database
-from tests.integration.service.standing import INGEST, Endless, environ, poured, process
+from tests.integration.service.standing import INGEST, KEYS, Endless, environ, poured, process
 
 pytestmark = pytest.mark.anyio
+
+# At its end a pool that doubles its pauses without a bound still sleeps for about ten seconds.
+OUTAGE_S = 18
 
 
 @pytest.fixture
@@ -78,9 +86,10 @@ async def test_a_database_that_stays_away_is_told_and_found_again(
         await asyncio.to_thread(database.kill)
         traces = Endless()
         pouring = asyncio.create_task(poured(service.url, traces, senders=4))
+        await asyncio.sleep(1)
         ready = await asyncio.to_thread(httpx.get, f"{service.url}/ready")
-        assert ready.status_code == 503
-        assert ready.json()["status"] == "down"
+        assert ready.status_code == 200
+        assert ready.json()["dependencies"]["database"]["state"] == "down"
         assert (await asyncio.to_thread(httpx.get, f"{service.url}/health")).status_code == 200
         await asyncio.sleep(10)
         await asyncio.to_thread(database.start)
@@ -95,6 +104,63 @@ async def test_a_database_that_stays_away_is_told_and_found_again(
     assert acknowledged(statuses)
     assert "Failed to write decision insight" in log
     assert "Traceback" not in log
+
+
+async def test_reads_go_on_soon_after_the_database_is_back(
+    database: Database, cache: Cache, tmp_path: Path
+) -> None:
+    cached, away = raw_trace("order:cached", occurredAt=recently()), []
+    with process(environ(database, cache), tmp_path) as service:
+        async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
+            assert (await client.post("/api/decisions", content=cached, headers=INGEST)).status_code == 201
+            assert (await client.get("/api/insights/order:cached")).status_code == 200
+            await asyncio.to_thread(database.kill)
+            until = time.monotonic() + OUTAGE_S
+            while time.monotonic() < until:
+                asked = time.monotonic()
+                away.append(await client.get("/api/insights?limit=1"))
+                assert time.monotonic() - asked < 6
+                assert (await client.get("/api/insights/order:cached")).headers["x-cache"] == "hit"
+                assert (await client.get("/ready")).status_code == 200
+                await asyncio.sleep(0.2)
+            await asyncio.to_thread(database.start)
+            await asyncio.to_thread(database.await_ready)
+            back = time.monotonic()
+            while (await client.get("/api/insights?limit=1")).status_code != 200:
+                assert time.monotonic() - back < 5
+            print(f"reads were back {time.monotonic() - back:.1f} s after the database")  # noqa: T201
+    assert {response.status_code for response in away} == {503}
+    assert all(response.headers["retry-after"] for response in away)
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_sigterm_while_it_waits_for_the_database_ends_it_at_once(tmp_path: Path, signals: int) -> None:
+    urls = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    with (tmp_path / "log").open("wb") as log:
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "service", "--port", "0"],
+            env=dict(os.environ) | urls | {"API_KEYS": KEYS},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _until_said(tmp_path / "log", "error connecting")
+        started = time.monotonic()
+        for _ in range(signals):
+            waiting.send_signal(signal.SIGTERM)
+        assert waiting.wait(timeout=30) == 0
+        assert time.monotonic() - started < 10
+    finally:
+        waiting.kill()
+        waiting.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def _until_said(log: Path, words: str) -> None:
+    deadline = time.monotonic() + 30
+    while words not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 async def test_a_killed_cache_costs_no_read_and_no_write(

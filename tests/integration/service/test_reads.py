@@ -133,6 +133,22 @@ async def test_runs_are_marked_counted_left_out_of_the_rate_and_purged(
     assert again.status_code == 201
 
 
+@pytest.mark.parametrize("kind", ["v7", "other"])
+async def test_a_purge_takes_nothing_that_was_acknowledged_outside_of_its_run(up: Inside, kind: str) -> None:
+    of_run, real = ((uuid7(datetime.now(UTC)) if kind == "v7" else f"order:{n}") for n in range(2))
+    run = INGEST | {"x-amas-run-id": "smoke-1"}
+    at = recently()
+    statuses = [
+        (await up.client.post("/api/decisions", content=raw_trace(one, occurredAt=at), headers=headers))
+        for one, headers in ((of_run, run), (of_run, INGEST), (of_run, run), (real, INGEST), (real, run))
+    ]
+    assert [response.status_code for response in statuses] == [201, 409, 200, 201, 409]
+    assert "belongs to a load or smoke run" in statuses[1].json()["detail"]
+    purged = await up.client.delete("/api/runs/smoke-1", headers=ADMIN)
+    assert purged.json()["deleted"] == 1
+    await get(up, f"/api/insights/{real}")
+
+
 async def test_reads_survive_connections_that_were_cut(up: Inside, database: Database) -> None:
     await post(up, raw_trace("order:1", occurredAt=recently()))
     database.superuser(

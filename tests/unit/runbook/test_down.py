@@ -9,6 +9,7 @@ from runbook.events import Diagnosed, Event
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
+from runbook.up.record import write_record
 
 VOLUMES = {"amas-local-db": 10, "amas-local-queue": 20, "amas-local-prometheus": 30}
 
@@ -72,3 +73,15 @@ def test_a_destroy_that_fails_tells_why(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Stack, "destroy", destroy)
     with pytest.raises(CheckFailed, match="network has active endpoints"):
         take_down(Stack("local"), MemoryEngine(), Progress())
+
+
+def test_what_a_killed_up_made_goes_before_pulumi_destroys(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record("local", {})
+    monkeypatch.setattr(Stack, "export", lambda _stack: {})
+    monkeypatch.setattr(Stack, "put_state", lambda _stack, _state: calls.append("put right"))
+    engine = MemoryEngine(held=[container("api")], volumes=dict(VOLUMES))
+    take_down(Stack("local"), engine, Progress())
+    assert engine.held == []
+    assert calls == ["put right", "destroy --exclude-protected=true"]

@@ -108,3 +108,33 @@ def test_events_arrive_while_the_cli_works_and_after_it_ended(bin_dir: Path) -> 
 def test_a_cli_that_ends_before_its_first_event_is_not_waited_for(bin_dir: Path) -> None:
     stand_in(bin_dir, "exit 1")
     assert Stack("local").destroy([], bin_dir / "down.log", lambda _event: None) == 1
+
+
+def test_the_caller_is_called_while_the_cli_works(bin_dir: Path) -> None:
+    does = """
+    while [ "$1" != --event-log ]; do shift; done
+    : > "$2"; sleep 0.5"""
+    stand_in(bin_dir, does)
+    called: list[bool] = []
+    Stack("local").up([], bin_dir / "up.log", lambda _event: None, lambda: called.append(True))
+    assert len(called) > 2
+
+
+def test_the_state_goes_in_by_stdin_as_it_came_out(bin_dir: Path) -> None:
+    stand_in(bin_dir, 'echo \'{"version": 3, "deployment": {"resources": []}}\'')
+    assert Stack("local").export() == {"resources": []}
+    stand_in(bin_dir, f"cat > {bin_dir}/stdin")
+    Stack("local").put_state({"resources": []})
+    assert json.loads((bin_dir / "stdin").read_text()) == {"version": 3, "deployment": {"resources": []}}
+    assert "stack import --stack local" in (bin_dir / "argv").read_text()
+
+
+def test_a_stack_that_was_never_released_has_an_empty_state(bin_dir: Path) -> None:
+    stand_in(bin_dir, 'echo \'{"version": 3, "deployment": null}\'')
+    assert Stack("local").export() == {}
+
+
+def test_a_wrong_passphrase_names_its_file(bin_dir: Path, state_dir: Path) -> None:
+    stand_in(bin_dir, 'echo "error: incorrect passphrase" >&2; exit 1')
+    with pytest.raises(EnvironmentMissing, match=f"{state_dir}/passphrase does not open"):
+        Stack("local").config()

@@ -56,19 +56,24 @@ def client_of(app: ASGIApp) -> httpx.AsyncClient:
     )
 
 
-@asynccontextmanager
-async def standing(**environ: str) -> AsyncIterator[Standing]:
-    urls = {"DATABASE_URL": "postgresql://none", "REDIS_URL": "redis://none", "API_KEYS": KEYS}
-    store, reads, cache = MemoryStore(), Reads(), MemoryCache()
+ENVIRON = {"DATABASE_URL": "postgresql://none", "REDIS_URL": "redis://none", "API_KEYS": KEYS}
 
+
+def stores(reads: Reads, store: MemoryStore | None = None, cache: MemoryCache | None = None) -> Stores:
     async def nothing() -> None:
         pass
 
     async def ask() -> None:
         await reads.rows("ping", {})
 
-    stores = Stores(store, reads, cache, [Dependency("database", required=True, ask=ask)], nothing, nothing)
-    service = Service(settings.load(urls | environ), Metrics("test"), stores)
+    database = Dependency("database", required=True, ask=ask)
+    return Stores(store or MemoryStore(), reads, cache or MemoryCache(), [database], nothing, nothing)
+
+
+@asynccontextmanager
+async def standing(**environ: str) -> AsyncIterator[Standing]:
+    store, reads, cache = MemoryStore(), Reads(), MemoryCache()
+    service = Service(settings.load(ENVIRON | environ), Metrics("test"), stores(reads, store, cache))
     await service.start()
     try:
         async with client_of(service.asgi) as client:

@@ -1,5 +1,7 @@
 """The HTTP contract, route by route, on in-memory stores."""
 
+import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -7,11 +9,13 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from service.app import OPENAPI
+from service import settings
+from service.app import OPENAPI, Service
 from service.insights import batch, trace
-from service.insights.decision import Refusal
+from service.insights.decision import Receipt, Refusal
 from service.insights.testing import POISON, raw_trace, recently, uuid7
-from tests.unit.service.standing import Standing, standing
+from service.metrics import Metrics
+from tests.unit.service.standing import ENVIRON, Reads, Standing, client_of, standing, stores
 
 pytestmark = pytest.mark.anyio
 
@@ -53,8 +57,84 @@ async def test_ready_tells_each_dependency(up: Standing) -> None:
     assert response.status_code == 200
     database = response.json()["dependencies"]["database"]
     assert database["state"] == "up"
-    assert database["required"]
+    assert not database["required"]
     assert database["ageSeconds"] >= 0
+
+
+async def test_a_database_that_goes_away_is_told_and_takes_no_replica_out(up: Standing) -> None:
+    """It goes away for all replicas at once: the load balancer would have nobody left to ask."""
+    up.cache.entries["decision_insight:order:1"] = (b"{}", 1)
+    up.reads.away = True
+    response = await up.client.get("/ready")
+    assert response.status_code == 200
+    database = response.json()["dependencies"]["database"]
+    assert (database["state"], database["required"]) == ("down", False)
+    assert (await up.client.get("/api/insights/order:1")).status_code == 200
+    up.service.drain()
+    assert (await up.client.get("/ready")).status_code == 503
+
+
+async def test_not_ready_before_the_stores_are_open() -> None:
+    service = Service(settings.load(ENVIRON), Metrics("test"), stores(Reads(away=True)))
+    async with client_of(service.asgi) as client:
+        response = await client.get("/ready")
+    assert response.status_code == 503
+    assert response.json()["dependencies"]["database"]["required"]
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_told_to_drain_while_the_stores_open_it_starts_nothing() -> None:
+    """A database that is away would hold up the end until somebody kills the process."""
+    hangs = dataclasses.replace(stores(Reads()), open=never)
+    service = Service(settings.load(ENVIRON), Metrics("test"), hangs)
+    async with asyncio.timeout(2):
+        starting = asyncio.create_task(service.start())
+        await asyncio.sleep(0.01)
+        service.drain()
+        await starting
+        await service.stop()
+    assert service.readiness.draining
+
+
+async def test_told_to_drain_before_the_start_it_starts_nothing() -> None:
+    hangs = dataclasses.replace(stores(Reads()), open=never)
+    service = Service(settings.load(ENVIRON), Metrics("test"), hangs)
+    service.drain()
+    async with asyncio.timeout(2):
+        await service.start()
+        await service.stop()
+
+
+async def test_a_writer_that_ended_is_not_ready_and_refuses(up: Standing) -> None:
+    def broken() -> None:
+        raise RuntimeError("bug")
+
+    up.service.queue.take = broken  # type: ignore[method-assign,assignment]
+    # The writer waits in the old one for this.
+    assert (await up.post(raw_trace(v7()))).status_code == 201
+    refused = await up.post(raw_trace(v7()))
+    assert "the writer ended" in str(problem(refused, 503)["detail"])
+    assert refused.headers["retry-after"]
+    response = await up.client.get("/ready")
+    assert response.status_code == 503
+    writer = response.json()["dependencies"]["writer"]
+    assert (writer["state"], writer["required"], writer["reason"]) == ("down", True, "WriterFailed")
+
+
+async def test_what_hangs_at_the_end_of_the_drain_is_answered(up: Standing) -> None:
+    async def hang(_: object) -> list[Receipt]:
+        await asyncio.Event().wait()
+        return []
+
+    up.store.write = hang  # type: ignore[method-assign,assignment]
+    up.service.finish_within(0.02)
+    async with asyncio.timeout(2):
+        response = await up.post(raw_trace(v7()))
+    problem(response, 503)
+    assert response.headers["retry-after"]
 
 
 async def test_not_ready_while_draining_and_still_serving(up: Standing) -> None:
@@ -73,6 +153,25 @@ async def test_a_trace_is_stored_then_a_duplicate_then_a_conflict(up: Standing) 
     assert (again.status_code, again.json()) == (200, {"decisionId": decision_id, "state": "duplicate"})
     other = problem(await up.post(raw_trace(decision_id, action="other")), 409)
     assert other["field"] == "decisionId"
+
+
+async def test_the_same_trace_with_and_without_a_run_id_is_a_conflict(up: Standing) -> None:
+    """A purge of the run would delete what was acknowledged as real."""
+    first, second = raw_trace(v7()), raw_trace(v7())
+    assert (await up.post(first, **{"x-amas-run-id": "smoke-1"})).status_code == 201
+    assert "belongs to a load or smoke run" in str(problem(await up.post(first), 409)["detail"])
+    other = problem(await up.post(first, **{"x-amas-run-id": "smoke-2"}), 409)
+    assert "belongs to another load or smoke run" in str(other["detail"])
+    assert (await up.post(first, **{"x-amas-run-id": "smoke-1"})).status_code == 200
+    assert (await up.post(second)).status_code == 201
+    real = problem(await up.post(second, **{"x-amas-run-id": "smoke-1"}), 409)
+    assert "outside of any load or smoke run" in str(real["detail"])
+
+
+async def test_the_reserved_id_is_refused_by_its_reason(up: Standing) -> None:
+    body = problem(await up.post(raw_trace("rate", occurredAt=recently())), 400)
+    assert body["field"] == "decisionId"
+    assert "is reserved, since GET /api/insights/<id> could not read it" in str(body["detail"])
 
 
 async def test_a_bad_trace_is_400_with_field_value_and_what_is_allowed(up: Standing) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from service.insights import queue, testing
@@ -104,3 +105,16 @@ async def test_emptied_waits_for_the_last_answer() -> None:
     assert not empty.done()
     waiting.settle([lead.entry], Receipt(Outcome.STORED))
     await empty
+
+
+async def test_the_same_content_of_another_run_waits() -> None:
+    """It would be acknowledged as a duplicate of a row that a purge may take."""
+    waiting = fresh()
+    real = timed(1, occurredAt="2026-11-23T00:00:00Z")
+    of_run = msgspec.structs.replace(real, run_id="smoke-1")
+    for one in (of_run, real, of_run):
+        waiting.offer(one, b"raw")
+    (lead,) = await waiting.take(500)
+    assert [follower.decision for follower in lead.followers] == [of_run]
+    (held,) = await waiting.take(500)
+    assert held.entry.decision is real

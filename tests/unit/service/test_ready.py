@@ -57,3 +57,24 @@ async def test_a_dependency_that_hangs_is_down(monkeypatch: pytest.MonkeyPatch) 
     ready, report = await readiness.report()
     assert not ready
     assert "no answer within" in str(report)
+
+
+async def test_a_question_that_hangs_is_asked_once_and_its_late_answer_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To cancel a question to a frozen database takes as long as the database: nobody waits for that."""
+    monkeypatch.setattr("service.ready.PROBE_TIMEOUT_S", 0.01)
+    now, thawed, asked = [0.0], asyncio.Event(), [0]
+
+    async def frozen() -> None:
+        asked[0] += 1
+        await thawed.wait()
+
+    one = Dependency("database", required=True, ask=frozen)
+    readiness = Readiness([one], lambda: now[0])
+    for _ in range(3):
+        assert not (await readiness.report())[0]
+        now[0] += PROBE_EVERY_S
+    assert asked == [1]
+    thawed.set()
+    assert (await readiness.report())[0]

@@ -7,7 +7,7 @@ import pytest
 
 from service.errors import StoreUnavailable
 from service.insights import testing
-from service.insights.decision import Outcome
+from service.insights.decision import Decision, Outcome
 from service.insights.store import DatabaseStore, Store
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +29,10 @@ ONE = testing.decision("order:1", occurredAt=testing.recently())
 TWO = testing.decision("order:2", occurredAt=testing.recently())
 
 
+async def outcomes(script: Script, *batch: Decision) -> list[Outcome]:
+    return [receipt.outcome for receipt in await DatabaseStore(script).write(batch)]
+
+
 @pytest.mark.parametrize("case", testing.CONTRACT, ids=lambda case: case.__name__)
 async def test_memory_store_keeps_the_contract(case: Callable[[Store], Awaitable[None]]) -> None:
     await case(testing.MemoryStore())
@@ -36,20 +40,20 @@ async def test_memory_store_keeps_the_contract(case: Callable[[Store], Awaitable
 
 async def test_a_fresh_batch_is_one_statement() -> None:
     script = Script(write_batch=[("order:1",), ("order:2",)])
-    assert await DatabaseStore(script).write([ONE, TWO]) == [Outcome.STORED] * 2
+    assert await outcomes(script, ONE, TWO) == [Outcome.STORED] * 2
     assert script.asked == ["write_batch"]
 
 
 async def test_duplicates_alone_are_confirmed_by_a_commit_of_our_own() -> None:
     """Their first commit may have lost its wait for the standby; ours waits for everything before it."""
-    script = Script(content_hashes=[("order:1", ONE.content_hash)])
-    assert await DatabaseStore(script).write([ONE]) == [Outcome.DUPLICATE]
-    assert script.asked == ["write_batch", "content_hashes", "confirm_earlier_commits"]
+    script = Script(identities=[("order:1", ONE.content_hash, None)])
+    assert await outcomes(script, ONE) == [Outcome.DUPLICATE]
+    assert script.asked == ["write_batch", "identities", "confirm_earlier_commits"]
 
 
 async def test_a_stored_row_beside_the_duplicate_confirms_it() -> None:
-    script = Script(write_batch=[("order:2",)], content_hashes=[("order:1", ONE.content_hash)])
-    assert await DatabaseStore(script).write([ONE, TWO]) == [Outcome.DUPLICATE, Outcome.STORED]
+    script = Script(write_batch=[("order:2",)], identities=[("order:1", ONE.content_hash, None)])
+    assert await outcomes(script, ONE, TWO) == [Outcome.DUPLICATE, Outcome.STORED]
     assert "confirm_earlier_commits" not in script.asked
 
 

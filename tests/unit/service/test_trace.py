@@ -1,15 +1,17 @@
 """What a trace may be, field by field, and what survives of it."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.insights import trace
-from service.insights.decision import Decision, Refusal
+from service.insights import reads, trace
+from service.insights.decision import RESERVED_IDS, Decision, Refusal
 from service.insights.testing import raw_trace, uuid7
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -271,3 +273,14 @@ def test_no_damage_to_a_trace_makes_it_fail(data: st.DataObject) -> None:
         json.loads(msgspec.json.encode(parsed))
     else:
         assert parsed.sentence().isprintable() or parsed.value
+
+
+def test_an_id_that_could_not_be_read_is_refused() -> None:
+    refusal = refused("rate", occurredAt=AT)
+    assert (refusal.field, refusal.status) == ("decisionId", 400)
+    assert "is reserved" in refusal.sentence()
+
+
+def test_reserved_ids_are_the_routes_that_shadow_an_insight() -> None:
+    source = Path(reads.__file__).read_text(encoding="utf-8")
+    assert set(re.findall(r'"/api/insights/(\w+)"', source)) == RESERVED_IDS

@@ -194,3 +194,69 @@ async def test_a_waiter_who_left_does_not_stop_the_batch() -> None:
     assert outcomes(await bench.receipts(stays)) == [Outcome.STORED]
     assert left.decision_id in bench.store.rows
     assert bench.queue.rows == 0
+
+
+async def test_an_error_nobody_foresaw_ends_the_writer_and_nobody_waits_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Here the gauge fails, while it is told of the batch."""
+    bench = Bench()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("bug")
+
+    bench.counts.wrote = broken  # type: ignore[method-assign,assignment]
+    (one, two), writer = decisions(2), bench.writer
+    offered = [bench.queue.offer(each, b"raw") for each in (one, one, two)]
+    async with asyncio.timeout(5):
+        await writer.run()
+        came = outcomes(await asyncio.gather(*offered))
+    assert set(came) <= {Outcome.STORED, Outcome.DUPLICATE, Outcome.UNAVAILABLE}
+    assert writer.failed
+    assert bench.queue.rows == 0
+    assert "the writer ended" in caplog.text
+    with pytest.raises(QueueClosed, match="the writer ended"):
+        bench.queue.offer(two, b"raw")
+
+
+async def test_a_ping_that_fails_unforeseen_ends_the_writer_too() -> None:
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("gone")] * 1000
+
+    async def broken() -> None:
+        raise RuntimeError("bug")
+
+    bench.store.ping = broken  # type: ignore[method-assign]
+    offered = bench.queue.offer(decisions(1)[0], b"raw")
+    async with asyncio.timeout(5):
+        await bench.writer.run()
+        assert (await offered).outcome is Outcome.UNAVAILABLE
+    assert bench.writer.failed
+
+
+async def test_an_attempt_that_hangs_is_called_off() -> None:
+    """At the end of a drain: what is not answered now is cut without any answer."""
+    bench = Bench()
+
+    async def hang(_: object) -> list[Receipt]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            # As psycopg does: it asks the frozen server to cancel.
+            await asyncio.sleep(60)
+        return []
+
+    bench.store.write = hang  # type: ignore[method-assign,assignment]
+    offered = bench.queue.offer(decisions(1)[0], b"raw")
+    async with asyncio.timeout(2), bench.running():
+        await asyncio.sleep(0.01)
+        bench.writer.call_off()
+        assert (await offered).outcome is Outcome.UNAVAILABLE
+
+
+async def test_once_called_off_a_batch_has_one_attempt() -> None:
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("gone")] * 3
+    bench.writer.call_off()
+    assert outcomes(await bench.receipts(*decisions(1))) == [Outcome.UNAVAILABLE]
+    assert bench.counts.retries == 0

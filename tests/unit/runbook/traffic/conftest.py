@@ -42,6 +42,7 @@ class Twin(httpx.AsyncBaseTransport):
         self.lost: set[str] = set()
         self.altered: set[str] = set()
         self.unlisted: set[str] = set()
+        self.forgetful = False
         self.busy = 0
         self.broken = 0
         self.down_after: int | None = None
@@ -78,7 +79,7 @@ class Twin(httpx.AsyncBaseTransport):
         if self.broken:
             self.broken -= 1
             raise httpx.ReadError("the connection broke after the commit")
-        return answer
+        return await _forgetting(answer) if self.forgetful else answer
 
     def _started(self) -> httpx.ASGITransport:
         """The writer lives in the loop of the first request."""
@@ -132,6 +133,12 @@ class Twin(httpx.AsyncBaseTransport):
         return httpx.Response(
             200, json={"items": items, "nextCursor": str(at + 7) if shown[at + 7 :] else None}
         )
+
+
+async def _forgetting(answer: httpx.Response) -> httpx.Response:
+    """Conflicts become duplicates."""
+    body = (await answer.aread()).replace(b'"status":409', b'"status":200')
+    return httpx.Response(200 if answer.status_code == 409 else answer.status_code, content=body)
 
 
 def insight(row: Decision) -> dict[str, Any]:

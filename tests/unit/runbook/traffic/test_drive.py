@@ -25,7 +25,7 @@ COUNT = 150
 @pytest.fixture
 def order(twin: Any, now: datetime, at_once: Patience) -> Order:
     return Order(
-        COUNT, seed=1, now=now, sample=None, pace=Pace(connections=4, patience=at_once), transport=twin
+        COUNT, seed=1, now=now, sample=10, pace=Pace(connections=4, patience=at_once), transport=twin
     )
 
 
@@ -46,7 +46,7 @@ def stored(order: Order) -> list[str]:
 def test_traffic_ends_as_its_manifest_says_and_leaves_nothing(
     order: Order, twin: Any, tmp_path: Path
 ) -> None:
-    outcome = run(order, tmp_path / "manifest.jsonl")
+    outcome = run(replace(order, sample=None), tmp_path / "manifest.jsonl")
     assert outcome.verdict.lines() == []
     assert outcome.sent.lines == COUNT
     assert outcome.looked.rows == outcome.due.stored == outcome.looked.read_back == len(stored(order))
@@ -98,18 +98,11 @@ def test_a_trace_that_its_users_list_leaves_out_is_found(order: Order, twin: Any
     assert found(run(replace(order, sample=0))) == {Kind.UNLISTED: 1}
 
 
-def test_another_status_is_found(order: Order, twin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_status_is_found(order: Order, twin: Any) -> None:
     """A service that forgets to compare takes conflicts for duplicates."""
-    monkeypatch.setattr(type(twin.store), "_write", _forgetful)
+    twin.forgetful = True
     outcome = run(order)
     assert found(outcome) == {Kind.TAKEN: outcome.due.conflict}
-
-
-def _forgetful(store: Any, decision: Any) -> Any:
-    from service.insights.decision import Outcome as Stored  # noqa: PLC0415 - another Outcome is above
-
-    known = store.rows.setdefault(decision.decision_id, decision)
-    return Stored.STORED if known is decision else Stored.DUPLICATE
 
 
 def test_a_busy_service_is_asked_again_after_the_time_it_says(
@@ -119,6 +112,7 @@ def test_a_busy_service_is_asked_again_after_the_time_it_says(
     outcome = run(order)
     assert outcome.verdict.ok
     assert outcome.sent.resent == 3
+    assert outcome.sent.again == {503: 3}
     assert at_once.sleep.pauses_s == [2.0] * 3  # type: ignore[attr-defined]
 
 
@@ -136,7 +130,7 @@ def test_a_service_that_goes_away_stops_the_run_and_the_rest_is_told(order: Orde
     assert "no answer after 4 tries" in outcome.sent.stopped_because
     assert set(found(outcome)) == {Kind.UNANSWERED}
     assert sum(request.method == "POST" for request in twin.requests) <= 8 + 4 * 4
-    assert outcome.looked.read_back == outcome.looked.rows == outcome.sent.acknowledged
+    assert outcome.looked.listed == outcome.looked.rows == outcome.sent.acknowledged
     assert twin.store.rows == {}
 
 

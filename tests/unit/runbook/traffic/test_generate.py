@@ -25,11 +25,12 @@ SEEDED = random.Random(1)  # noqa: S311 - variety, not secrecy
 NOW = datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
 SHORTEST_RETENTION = timedelta(days=1)
 LONGEST_RUN = timedelta(hours=1)
+COUNT = 1_200
 
 
 @pytest.fixture(scope="module")
 def lines() -> list[Line]:
-    return list(generate(1, 2_000, NOW))
+    return list(generate(1, COUNT, NOW))
 
 
 def differing(lines: Sequence[Line], now: datetime = NOW) -> list[str]:
@@ -58,16 +59,16 @@ def _stored(decision: Decision, known: dict[str, str]) -> Outcome:
 
 
 def test_the_same_seed_count_and_time_make_the_same_lines(lines: list[Line]) -> None:
-    assert list(generate(1, 2_000, NOW)) == lines
+    assert list(generate(1, COUNT, NOW)) == lines
 
 
 def test_another_seed_says_something_else(lines: list[Line]) -> None:
-    assert [line.raw for line in islice(generate(2, 2_000, NOW), 50)] != [line.raw for line in lines[:50]]
+    assert [line.raw for line in islice(generate(2, COUNT, NOW), 50)] != [line.raw for line in lines[:50]]
 
 
 def test_another_time_shares_no_id(lines: list[Line]) -> None:
     """Rows of a run that were kept never make a later run of the same seed fail."""
-    later = generate(1, 2_000, NOW + timedelta(milliseconds=1))
+    later = generate(1, COUNT, NOW + timedelta(milliseconds=1))
     assert not {line.decision_id for line in lines if line.decision_id} & {line.decision_id for line in later}
 
 
@@ -102,16 +103,15 @@ def test_repeats_and_conflicts_refer_to_earlier_waves(lines: list[Line]) -> None
     stored = [line for line in lines if line.expected.outcome is Outcome.STORED]
     first = {line.decision_id: line.wave for line in stored}
     again = [line for line in lines if line.expected.outcome in {Outcome.DUPLICATE, Outcome.CONFLICT}]
-    assert len(again) > 50
+    assert len(again) > 30
     assert all(first[line.decision_id] < line.wave for line in again)
-    assert [line.wave for line in lines] == [wave_of(number, 2_000) for number in range(1, 2_001)]
+    assert [line.wave for line in lines] == [wave_of(number, COUNT) for number in range(1, COUNT + 1)]
 
 
 def test_every_kind_is_in_a_thousand_lines(lines: list[Line]) -> None:
     reasons = {line.expected.reason for line in lines[:1_000]}
-    assert {one.name for one in ODD} <= reasons
-    assert {one.name for one in BAD} <= {line.expected.reason for line in lines[:1_100]}
-    assert len(BAD) >= 30
+    assert {one.name for one in ODD} | {one.name for one in BAD} <= reasons
+    assert len({one.name for one in BAD}) == len(BAD) >= 30
 
 
 def test_plain_traces_are_as_varied_as_real_ones(lines: list[Line]) -> None:
@@ -123,18 +123,18 @@ def test_plain_traces_are_as_varied_as_real_ones(lines: list[Line]) -> None:
     traces = [json.loads(raw) for raw in plain]
     actions = Counter(trace["action"] for trace in traces)
     assert {"show-word", "adjust-difficulty", "schedule-review", "hint", "rest"} <= set(actions)
-    assert len({trace["stateSnapshot"]["word"]["language"] for trace in traces}) == len(WORDS)
-    assert len({trace["userId"] for trace in traces}) > 20
-    assert 300 < sum("occurredAt" not in trace for trace in traces) < 500
-    assert sum(not raw.isascii() for raw in plain) > 1_000
-    assert sum("clientVersion" in trace for trace in traces) > 200
+    assert len({trace["stateSnapshot"]["word"]["language"] for trace in traces}) > 0.8 * len(WORDS)
+    assert len({trace["userId"] for trace in traces}) >= 20
+    assert 0.15 < sum("occurredAt" not in trace for trace in traces) / len(traces) < 0.25
+    assert sum(not raw.isascii() for raw in plain) > 500
+    assert sum("clientVersion" in trace for trace in traces) > 100
 
 
 def test_ids_are_of_all_sorts(lines: list[Line]) -> None:
     ids = [line.decision_id for line in lines if line.expected.reason == "plain"]
     assert len(ids) == len(set(ids))
     assert 0.5 < sum(len(one) == 36 and one[14] == "7" for one in ids) / len(ids) < 0.7
-    assert sum(len(one) == 36 and one[14] == "4" for one in ids) > 100
+    assert sum(len(one) == 36 and one[14] == "4" for one in ids) > 50
     assert max(map(len, ids)) == 128
 
 

@@ -10,7 +10,7 @@ from runbook.terminal import Progress
 from runbook.up import flow
 from runbook.up.release import Report
 
-ORDER = ["prerequisites", "engine", "tools", "images", "secrets", "pulumi up", "smoke"]
+ORDER = ["prerequisites", "engine", "tools", "images", "secrets", "preflight", "pulumi up", "smoke"]
 
 
 @pytest.fixture
@@ -30,6 +30,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(flow, "ensure_toolchain", step("tools", Path("/tools")))
     monkeypatch.setattr(flow, "ensure_images", step("images"))
     monkeypatch.setattr(flow, "ensure_secrets", step("secrets"))
+    monkeypatch.setattr(flow, "preflight", step("preflight"))
     monkeypatch.setattr(flow, "release", step("pulumi up", Report([Changed("created", "lb", "Container")])))
     monkeypatch.setattr(flow, "smoke", step("smoke"))
     monkeypatch.setattr("runbook.engine.connect", lambda: None)

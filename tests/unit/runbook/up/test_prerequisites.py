@@ -36,9 +36,11 @@ def test_a_fresh_debian_gets_all_of_it() -> None:
         "docker.io",
         "git",
         "golang-go",
+        "gpgv",
         "iptables",
         "jq",
         "postgresql-client",
+        "redis-tools",
         "util-linux",
     ]
 

@@ -1,27 +1,46 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from runbook.engine import Container
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.events import Changed, Diagnosed, Event, Summed
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
+from runbook.up.record import read_record, write_record
 from runbook.up.release import is_ill, release
 
 
 def plays(
     monkeypatch: pytest.MonkeyPatch, events: Sequence[Event], exit_code: int = 0, printed: str = ""
 ) -> None:
-    def up(_stack: Stack, _settings: Sequence[str], log: Path, on_event: Callable[[Event], None]) -> int:
-        log.parent.mkdir(parents=True)
+    def up(
+        _stack: Stack,
+        _settings: Sequence[str],
+        log: Path,
+        on_event: Callable[[Event], None],
+        meanwhile: Callable[[], None],
+    ) -> int:
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(printed)
         for event in events:
             on_event(event)
+        meanwhile()
         return exit_code
 
     monkeypatch.setattr(Stack, "up", up)
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The stack's state as it was last put; the first is that of a run that ended well."""
+    states: list[dict[str, Any]] = [{"resources": []}]
+    monkeypatch.setattr(Stack, "export", lambda _stack: states[-1])
+    monkeypatch.setattr(Stack, "put_state", lambda _stack, state: states.append(state))
+    return states
 
 
 def test_each_changed_resource_is_a_line(
@@ -50,15 +69,20 @@ def test_a_failure_names_the_reason_the_log_and_the_last_words_of_ill_containers
     )
     with pytest.raises(CheckFailed) as raised:
         release(Stack("local"), [], engine, Progress())
+    (kept,) = (state_dir / "logs").glob("failed-*")
     assert raised.value.message.splitlines() == [
-        f"pulumi ended with 255; its whole output is in {state_dir}/logs/up.log",
+        f"pulumi ended with 255; its whole output is in {state_dir}/logs/up-local.log",
         "db: container is unhealthy",
         "  after 60 s",
         "--- amas-local-db (unhealthy), last lines:",
         "FATAL: could not write",
         "shutting down",
+        f"last log lines of the containers concerned are kept in {kept}",
+        "left as it is, without an earlier one to go back to: amas-local-db",
+        "no replica serves",
     ]
-    assert raised.value.next_command == f"less {state_dir}/logs/up.log"
+    assert (kept / "amas-local-db.log").read_text().endswith("2026-01-01T00:00:01Z shutting down\n")
+    assert raised.value.next_command == f"less {state_dir}/logs/up-local.log"
 
 
 def test_without_a_diagnosis_the_end_of_the_log_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,16 +91,89 @@ def test_without_a_diagnosis_the_end_of_the_log_is_shown(monkeypatch: pytest.Mon
         release(Stack("local"), [], MemoryEngine(), Progress())
 
 
-def test_a_dead_engine_does_not_hide_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = MemoryEngine()
+def test_an_engine_that_went_away_is_named_and_the_record_stays(
+    monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
+    engine = MemoryEngine(held=[container("lb")])
+    plays(monkeypatch, [Diagnosed("error", "", "Cannot connect to the Docker daemon")], exit_code=255)
+    before, asked = engine.containers, iter(range(99))
 
-    def gone(*_: object) -> None:
-        raise EnvironmentMissing("the Docker engine does not answer")
+    def gone(stack: str) -> list[Container]:
+        if next(asked):
+            raise ConnectionRefusedError(111, "Connection refused")
+        return before(stack)
 
     monkeypatch.setattr(engine, "containers", gone)
-    plays(monkeypatch, [Diagnosed("error", "", "no space left")], exit_code=255)
-    with pytest.raises(CheckFailed, match="no space left"):
+    with pytest.raises(EnvironmentMissing, match=r"stopped answering on its socket.*Connection refused"):
         release(Stack("local"), [], engine, Progress())
+    assert read_record("local") == {"id-lb": "lb"}
+
+
+def test_replicas_of_a_failed_release_go_and_the_state_is_put_right(
+    monkeypatch: pytest.MonkeyPatch, state: list[dict[str, Any]]
+) -> None:
+    old = container("api", id="old", name="amas-local-api-old")
+    new = container("api", id="new", name="amas-local-api-new")
+    engine = MemoryEngine(held=[old])
+    urn = "urn:pulumi:local::amas::docker:index/container:Container::api-0"
+    kind = {"urn": urn, "type": "docker:index/container:Container"}
+    plays(monkeypatch, [], exit_code=255)
+    played = Stack.up
+
+    def up(*arguments: Any) -> int:
+        engine.held.append(new)
+        state.append({"resources": [{**kind, "id": "new"}, {**kind, "id": "old", "delete": True}]})
+        return played(*arguments)
+
+    monkeypatch.setattr(Stack, "up", up)
+    with pytest.raises(CheckFailed, match=r"removed of the failed release: amas-local-api-new"):
+        release(Stack("local"), [], engine, Progress())
+    assert engine.held == [old]
+    assert state[-1] == {"resources": [{**kind, "id": "old"}]}
+    assert read_record("local") is None
+
+
+def test_a_container_given_up_is_the_reason_whatever_pulumi_makes_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = MemoryEngine()
+    played: list[Container] = [container("api", health="unhealthy")]
+    plays(monkeypatch, [Diagnosed("error", "api-0", "no such container")], exit_code=255)
+    original = Stack.up
+
+    def up(*arguments: Any) -> int:
+        engine.held += played
+        return original(*arguments)
+
+    monkeypatch.setattr(Stack, "up", up)
+    with pytest.raises(CheckFailed, match="not waited for: amas-local-api is unhealthy") as raised:
+        release(Stack("local"), [], engine, Progress())
+    assert "no such container" not in raised.value.message
+    assert engine.held == []
+
+
+def test_a_run_begins_by_putting_right_what_a_killed_one_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, orphan = container("api", id="old"), container("api", id="orphan", name="amas-local-api-orphan")
+    write_record("local", {"old": "api"})
+    engine = MemoryEngine(held=[old, orphan])
+    plays(monkeypatch, [])
+    release(Stack("local"), [], engine, Progress())
+    assert engine.held == [old]
+    assert "an earlier run did not end well" in capsys.readouterr().err
+    assert read_record("local") is None
+
+
+def test_what_cannot_be_cleared_away_is_left_to_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise CheckFailed("the state is locked")
+
+    monkeypatch.setattr(Stack, "put_state", locked)
+    plays(monkeypatch, [], exit_code=255)
+    with pytest.raises(CheckFailed, match=r"not cleared away yet: the state is locked"):
+        release(Stack("local"), [], MemoryEngine(), Progress())
+    assert read_record("local") == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Every secret of a stack is looked for in every place where one leaks by habit."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from runbook import places
+from tests.e2e.conftest import Stack, inspected
+
+SCOPES = ("ingest", "read", "metrics", "admin")
+Found = dict[str, list[str]]
+
+
+def test_no_secret_shows_anywhere(stack: Stack) -> None:
+    """The rotation in between makes secrets travel all their way: configuration, loader, job, password."""
+    secrets = values(stack)
+    with watching_processes() as seen:
+        stack.up()
+        stack.amas("secrets", "rotate", "dbReaderPassword")
+        secrets |= {f"{name}, rotated": value for name, value in values(stack).items()}
+        use(stack, dict(secrets))
+    assert len(set(secrets.values())) >= 12
+    assert len(seen) > 50, "the watch sees processes"
+    places_searched = {
+        **seen,
+        **what_docker_tells(stack),
+        "pulumi stack export": stack.shell("pulumi stack export").stdout.encode(),
+        **kept_files(),
+    }
+    assert search(places_searched, secrets) == {}
+
+
+def use(stack: Stack, secrets: Mapping[str, str]) -> None:
+    """Every verb that needs a secret; only `keys show` may print one."""
+    printed = [
+        stack.amas("status").stdout,
+        stack.amas("db", "psql", "--", "-Atc", "SELECT count(*) FROM decision_insights").stdout,
+        stack.amas("cache", "cli", "--", "PING").stdout,
+        stack.amas("smoke").stdout,
+        stack.amas("health").stdout,
+        stack.amas("logs").stdout,
+    ]
+    assert search({"what a verb printed": "".join(printed).encode()}, secrets) == {}
+    for scope in SCOPES:
+        assert stack.amas("keys", "show", scope).stdout.strip() in secrets.values()
+
+
+def search(haystacks: Mapping[str, bytes], secrets: Mapping[str, str]) -> Found:
+    """Names of secrets by the place they were found in; the failure shows no value."""
+    found: Found = {}
+    for place, text in haystacks.items():
+        names = [name for name, value in secrets.items() if value.encode() in text]
+        if names:
+            found[place[:300]] = names
+    return found
+
+
+@contextmanager
+def watching_processes() -> Iterator[dict[str, bytes]]:
+    """Arguments and environment of every process on this host, containers included, as often as possible."""
+    seen: dict[str, bytes] = {}
+    over = threading.Event()
+    watch = threading.Thread(target=_watch, args=(seen, over))
+    watch.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watch.join()
+
+
+def _watch(seen: dict[str, bytes], over: threading.Event) -> None:
+    """A process may start another program, so each is read again and again; what was read is kept once."""
+    known: set[bytes] = set()
+    while not over.is_set():
+        for process in Path("/proc").glob("[0-9]*"):
+            for kind in ("cmdline", "environ"):
+                try:
+                    text = (process / kind).read_bytes()
+                except OSError:
+                    continue  # it has ended
+                if text and text not in known:
+                    known.add(text)
+                    seen[f"{kind} of process {process.name}, number {len(known)}"] = text
+        time.sleep(0.005)
+
+
+def what_docker_tells(stack: Stack) -> dict[str, bytes]:
+    lock = json.loads(places.image_lock().read_text())
+    told: dict[str, bytes] = {"docker inspect": json.dumps(inspected(stack)).encode()}
+    for name, image in lock.items():
+        told[f"history of image {name}"] = docker(stack, "history", "--no-trunc", image["id"])
+        told[f"inspect of image {name}"] = docker(stack, "image", "inspect", image["id"])
+    for container in inspected(stack):
+        told[f"docker logs {container['Name']}"] = docker(stack, "logs", container["Id"])
+    volumes = docker(stack, "volume", "ls", "--quiet", "--filter", f"label=amas.stack={stack.name}")
+    told["docker volume ls"] = docker(stack, "volume", "ls")
+    told["docker volume inspect"] = docker(stack, "volume", "inspect", *volumes.decode().split())
+    told["docker network inspect"] = docker(stack, "network", "inspect", f"amas-{stack.name}")
+    told["docker ps"] = docker(stack, "ps", "--all", "--no-trunc")
+    return told
+
+
+def docker(stack: Stack, *words: str) -> bytes:
+    done = stack.run(["docker", *words])
+    return (done.stdout + done.stderr).encode()
+
+
+def kept_files() -> dict[str, bytes]:
+    """All that this checkout keeps: logs, pulumi's state and history, the encrypted configuration."""
+    found = [path for path in places.state_dir().rglob("*") if "plugins" not in path.parts]
+    return {str(path): path.read_bytes() for path in found if path.is_file()}
+
+
+def values(stack: Stack) -> dict[str, str]:
+    config = json.loads(stack.shell("pulumi config --show-secrets --json").stdout)
+    return {name: entry["value"] for name, entry in config.items() if entry.get("secret")}
