@@ -46,6 +46,7 @@ from runbook.up.image_plan import (
     render_lock,
     tag_of,
 )
+from runbook.up.secrets import ensure_state_dir
 
 SUITE = "trixie"
 LABEL = "amas.inputs"
@@ -57,6 +58,7 @@ PULL_TIMEOUT_S = 30
 
 def ensure_images(progress: Progress, tools_bin: Path) -> Lock:
     """Every image of the stack, found or built; the lock is written when all of them stand."""
+    ensure_state_dir(places.state_dir())
     base, others = plan_all(places.ROOT, tools_bin)
     known = read_lock(places.image_lock())
     lock: Lock = {"base": _ensure(base, None, known, progress)}
@@ -126,7 +128,6 @@ def _packages(engine: docker.DockerClient, image: Image) -> dict[str, str]:
 def _build(engine: docker.DockerClient, plan: Plan, parent: str | None) -> Image:
     """Raises with the failing step, its last lines and the log's place."""
     log = _log_path(plan.recipe.name)
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log.write_text("")
     settings = []
     if plan.recipe.files:

@@ -64,7 +64,10 @@ def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Pro
             *watch.words,
             *_ill_words(engine, stack.name),
         ]
-        raise CheckFailed("\n".join([*words, *_clear_away(stack, engine, kept, progress)]), f"less {log}")
+        words += _clear_away(stack, engine, kept, progress)
+        if settings:
+            words.append(f"stays set for the next run: {', '.join(settings)}")
+        raise CheckFailed("\n".join(words), f"less {log}")
     forget_record(stack.name)
     progress.say(f"{report.count} resources changed" if report.count else "nothing to change")
     return report

@@ -35,7 +35,7 @@ claimed AS (
         decode(i.content_hash, 'hex') AS content_hash
     FROM incoming AS i
     WHERE i.keyed
-    ORDER BY i.decision_id COLLATE "C"
+    ORDER BY i.decision_id
     ON CONFLICT (decision_id) DO NOTHING
     RETURNING decision_id
 ),
@@ -60,7 +60,7 @@ stored AS (
         decode(i.content_hash, 'hex') AS content_hash
     FROM incoming AS i
     WHERE NOT i.keyed OR i.decision_id IN (SELECT c.decision_id FROM claimed AS c)
-    ORDER BY i.created_at DESC, i.decision_id COLLATE "C"
+    ORDER BY i.created_at DESC, i.decision_id ASC
     ON CONFLICT (decision_id, created_at) DO NOTHING
     RETURNING decision_id
 )

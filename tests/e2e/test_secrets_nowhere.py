@@ -40,7 +40,7 @@ def use(stack: Stack, secrets: Mapping[str, str]) -> None:
         stack.amas("db", "psql", "--", "-Atc", "SELECT count(*) FROM decision_insights").stdout,
         stack.amas("cache", "cli", "--", "PING").stdout,
         stack.amas("smoke").stdout,
-        stack.amas("health").stdout,
+        stack.amas("health", check=False).stdout,  # a busy host misses its latency target
         stack.amas("logs").stdout,
     ]
     assert search({"what a verb printed": "".join(printed).encode()}, secrets) == {}

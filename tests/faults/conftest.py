@@ -16,7 +16,6 @@ import pytest
 from tests.e2e.conftest import ROOT, Completed, free_ports
 
 HERE = Path(__file__).parent
-DATA = ("db", "queue", "prometheus")
 
 
 @dataclass
@@ -103,15 +102,6 @@ class Stack:
 
     def purge(self) -> None:
         self.amas("down", "--purge", self.name)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("AMAS_TEST_FULL") == "1":
-        return
-    skip = pytest.mark.skip(reason="takes minutes; AMAS_TEST_FULL=1 runs it")
-    for item in items:
-        if item.get_closest_marker("full") and HERE in item.path.parents:
-            item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,14 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
+
 from tests.e2e.conftest import eventually
 from tests.faults.conftest import Stack
 from tests.faults.engine_proxy import EngineProxy
 
 
+@pytest.mark.full
 def test_it_is_named_and_up_again_goes_on_from_there(
     stack: Stack, failing_image: Callable[[str], str]
 ) -> None:

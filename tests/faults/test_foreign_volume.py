@@ -3,11 +3,14 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
 from tests.faults.conftest import Stack, output
 
 WRITE = "cat >/volume/marker.json <<'E'\n%s\nE\nchown -R 10001:10001 /volume"
 
 
+@pytest.mark.full
 def test_a_first_up_on_it_fails_fast_and_names_both_versions(new_stack: Callable[[], Stack]) -> None:
     stack = new_stack()
     volume = f"amas-{stack.name}-db"

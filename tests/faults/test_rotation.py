@@ -64,7 +64,6 @@ def assert_well(stack: Stack) -> None:
     assert len(services) >= 11
     assert {container["State"]["Health"]["Status"] for container in services} == {"healthy"}
     assert not [name for name in values(stack) if name.endswith("Previous")]
-    stack.amas("health")
     stack.shell("pulumi preview --expect-no-changes --non-interactive")
     stack.shell("pulumi refresh --preview-only --expect-no-changes --non-interactive")
 

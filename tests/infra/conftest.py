@@ -91,9 +91,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     asyncio.set_event_loop(asyncio.new_event_loop())
     yield start
     for loop in loops:
-        loop.close()
+        _end(loop)
     asyncio.set_event_loop(None)
     pulumi.runtime.set_all_config({})
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """What a failed program left undone would complain of never having been awaited."""
+    undone = asyncio.all_tasks(loop)
+    for task in undone:
+        task.cancel()
+    if undone and not loop.is_closed():
+        loop.run_until_complete(asyncio.gather(*undone, return_exceptions=True))
+    loop.close()
 
 
 def snake(inputs: Any) -> Any:

@@ -128,7 +128,6 @@ async def test_reads_go_on_soon_after_the_database_is_back(
             back = time.monotonic()
             while (await client.get("/api/insights?limit=1")).status_code != 200:
                 assert time.monotonic() - back < 5
-            print(f"reads were back {time.monotonic() - back:.1f} s after the database")  # noqa: T201
     assert {response.status_code for response in away} == {503}
     assert all(response.headers["retry-after"] for response in away)
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp
 from service import settings
 from service.app import Service, Stores
 from service.errors import StoreUnavailable
-from service.insights.testing import MemoryCache, MemoryStore
+from service.insights.testing import MemoryCache, MemoryStore, uuid7
 from service.metrics import Metrics
 from service.ready import Dependency
 
@@ -80,3 +81,17 @@ async def standing(**environ: str) -> AsyncIterator[Standing]:
             yield Standing(service, client, store, reads, cache)
     finally:
         await service.stop()
+
+
+def v7() -> str:
+    return uuid7(datetime.now(UTC))
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, object]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, object] = response.json()
+    assert {"type", "title", "status", "detail", "requestId"} <= set(body)
+    assert body["status"] == status
+    assert body["requestId"] == response.headers["x-request-id"]
+    return body

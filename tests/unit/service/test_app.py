@@ -1,21 +1,15 @@
 """The HTTP contract, route by route, on in-memory stores."""
 
-import asyncio
-import dataclasses
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
-from service import settings
-from service.app import OPENAPI, Service
+from service.app import OPENAPI
 from service.insights import batch, trace
-from service.insights.decision import Receipt, Refusal
-from service.insights.testing import POISON, raw_trace, recently, uuid7
-from service.metrics import Metrics
-from tests.unit.service.standing import ENVIRON, Reads, Standing, client_of, standing, stores
+from service.insights.testing import POISON, raw_trace, recently
+from tests.unit.service.standing import Standing, problem, standing, v7
 
 pytestmark = pytest.mark.anyio
 
@@ -24,20 +18,6 @@ pytestmark = pytest.mark.anyio
 async def up() -> AsyncIterator[Standing]:
     async with standing() as service:
         yield service
-
-
-def v7() -> str:
-    return uuid7(datetime.now(UTC))
-
-
-def problem(response: httpx.Response, status: int) -> dict[str, object]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    body: dict[str, object] = response.json()
-    assert {"type", "title", "status", "detail", "requestId"} <= set(body)
-    assert body["status"] == status
-    assert body["requestId"] == response.headers["x-request-id"]
-    return body
 
 
 async def test_health_has_exactly_the_shape_of_the_runbook(up: Standing) -> None:
@@ -50,99 +30,6 @@ async def test_health_has_exactly_the_shape_of_the_runbook(up: Standing) -> None
     assert body == {}
     assert stamp.endswith("Z")
     assert len(stamp) == len("2024-12-03T10:00:00.000Z")
-
-
-async def test_ready_tells_each_dependency(up: Standing) -> None:
-    response = await up.client.get("/ready")
-    assert response.status_code == 200
-    database = response.json()["dependencies"]["database"]
-    assert database["state"] == "up"
-    assert not database["required"]
-    assert database["ageSeconds"] >= 0
-
-
-async def test_a_database_that_goes_away_is_told_and_takes_no_replica_out(up: Standing) -> None:
-    """It goes away for all replicas at once: the load balancer would have nobody left to ask."""
-    up.cache.entries["decision_insight:order:1"] = (b"{}", 1)
-    up.reads.away = True
-    response = await up.client.get("/ready")
-    assert response.status_code == 200
-    database = response.json()["dependencies"]["database"]
-    assert (database["state"], database["required"]) == ("down", False)
-    assert (await up.client.get("/api/insights/order:1")).status_code == 200
-    up.service.drain()
-    assert (await up.client.get("/ready")).status_code == 503
-
-
-async def test_not_ready_before_the_stores_are_open() -> None:
-    service = Service(settings.load(ENVIRON), Metrics("test"), stores(Reads(away=True)))
-    async with client_of(service.asgi) as client:
-        response = await client.get("/ready")
-    assert response.status_code == 503
-    assert response.json()["dependencies"]["database"]["required"]
-
-
-async def never() -> None:
-    await asyncio.Event().wait()
-
-
-async def test_told_to_drain_while_the_stores_open_it_starts_nothing() -> None:
-    """A database that is away would hold up the end until somebody kills the process."""
-    hangs = dataclasses.replace(stores(Reads()), open=never)
-    service = Service(settings.load(ENVIRON), Metrics("test"), hangs)
-    async with asyncio.timeout(2):
-        starting = asyncio.create_task(service.start())
-        await asyncio.sleep(0.01)
-        service.drain()
-        await starting
-        await service.stop()
-    assert service.readiness.draining
-
-
-async def test_told_to_drain_before_the_start_it_starts_nothing() -> None:
-    hangs = dataclasses.replace(stores(Reads()), open=never)
-    service = Service(settings.load(ENVIRON), Metrics("test"), hangs)
-    service.drain()
-    async with asyncio.timeout(2):
-        await service.start()
-        await service.stop()
-
-
-async def test_a_writer_that_ended_is_not_ready_and_refuses(up: Standing) -> None:
-    def broken() -> None:
-        raise RuntimeError("bug")
-
-    up.service.queue.take = broken  # type: ignore[method-assign,assignment]
-    # The writer waits in the old one for this.
-    assert (await up.post(raw_trace(v7()))).status_code == 201
-    refused = await up.post(raw_trace(v7()))
-    assert "the writer ended" in str(problem(refused, 503)["detail"])
-    assert refused.headers["retry-after"]
-    response = await up.client.get("/ready")
-    assert response.status_code == 503
-    writer = response.json()["dependencies"]["writer"]
-    assert (writer["state"], writer["required"], writer["reason"]) == ("down", True, "WriterFailed")
-
-
-async def test_what_hangs_at_the_end_of_the_drain_is_answered(up: Standing) -> None:
-    async def hang(_: object) -> list[Receipt]:
-        await asyncio.Event().wait()
-        return []
-
-    up.store.write = hang  # type: ignore[method-assign,assignment]
-    up.service.finish_within(0.02)
-    async with asyncio.timeout(2):
-        response = await up.post(raw_trace(v7()))
-    problem(response, 503)
-    assert response.headers["retry-after"]
-
-
-async def test_not_ready_while_draining_and_still_serving(up: Standing) -> None:
-    up.service.drain()
-    response = await up.client.get("/ready")
-    assert response.status_code == 503
-    assert response.json()["status"] == "draining"
-    assert (await up.post(raw_trace(v7()))).status_code == 201
 
 
 async def test_a_trace_is_stored_then_a_duplicate_then_a_conflict(up: Standing) -> None:
@@ -538,22 +425,6 @@ async def test_a_client_that_leaves_is_499_without_a_stack_trace(
     metrics = (await up.client.get("/api/about/metrics/prometheus")).text
     assert 'http_errors_total{status="499"} 1.0' in metrics
     assert "Traceback" not in caplog.text
-
-
-async def test_stopping_writes_what_was_taken() -> None:
-    async with standing() as up:
-        parsed = trace.parse(raw_trace("order:1", occurredAt=recently()), datetime.now(UTC), trace.MOST_AHEAD)
-        assert not isinstance(parsed, Refusal)
-        receipt = up.service.queue.offer(parsed, b"raw")
-        await up.service.stop()
-        assert receipt.result().outcome == "stored"
-
-
-async def test_the_writer_being_away_is_told_and_reads_go_on(up: Standing) -> None:
-    up.service.writer.away = True
-    response = await up.client.get("/ready")
-    assert response.status_code == 200
-    assert response.json()["dependencies"]["writer"]["state"] == "down"
 
 
 async def test_openapi_names_every_route_and_no_other(up: Standing) -> None:

@@ -165,6 +165,13 @@ def test_a_run_begins_by_putting_right_what_a_killed_one_left(
     assert read_record("local") is None
 
 
+def test_settings_given_to_a_failed_run_are_said_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with plain `pulumi up --config`."""
+    plays(monkeypatch, [], exit_code=255)
+    with pytest.raises(CheckFailed, match="stays set for the next run: replicas=3"):
+        release(Stack("local"), ["replicas=3"], MemoryEngine(), Progress())
+
+
 def test_what_cannot_be_cleared_away_is_left_to_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(*_: object) -> None:
         raise CheckFailed("the state is locked")
