@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import runbook.stack
 from runbook import places
 from tests.e2e.conftest import Stack, inspected
 
@@ -116,5 +117,6 @@ def kept_files() -> dict[str, bytes]:
 
 
 def values(stack: Stack) -> dict[str, str]:
-    config = json.loads(stack.shell("pulumi config --show-secrets --json").stdout)
-    return {name: entry["value"] for name, entry in config.items() if entry.get("secret")}
+    """Not by a shell with `. scripts/env`: that one holds DATABASE_URL, and means to."""
+    config = runbook.stack.Stack(stack.name).config()
+    return {name: setting.value for name, setting in config.items() if setting.secret}
