@@ -153,14 +153,14 @@ def failing_image(state_dir: Path) -> Iterator[Callable[[str], str]]:
     """Image ids of releases that fail in a way of `release/fails.py`."""
     engine = docker.from_env()
     parent = json.loads((state_dir / "images.json").read_text())["service"]["id"]
-    built: list[str] = []
+    built: set[str] = set()  # the same way to fail gives the same image
 
     def build(fails: str) -> str:
         arguments = {"PARENT": parent, "FAILS": fails}
         image, log = engine.images.build(path=str(HERE / "release"), buildargs=arguments, rm=True)
         list(log)
-        built.append(str(image.id))
-        return built[-1]
+        built.add(str(image.id))
+        return str(image.id)
 
     yield build
     for image in built:
