@@ -60,6 +60,12 @@ class Stack:
         self.amas("down", "--purge", self.name, check=False)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The lifecycle restarts the engine: last, so that no other test meets a stack that is coming back."""
+    items.sort(key=lambda item: "test_lifecycle" in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def new_stack() -> Iterator[Callable[[], Stack]]:
     """Make stacks not yet up; all are purged at the end."""
