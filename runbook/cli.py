@@ -18,6 +18,7 @@ from runbook.connections import connections
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.keys import key_of
+from runbook.options import AsJson, StackName
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
 from runbook.traffic.command import traffic
@@ -44,17 +45,6 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.command()(traffic)
 
-StackName = Annotated[
-    str,
-    typer.Option(
-        "--stack",
-        metavar="NAME",
-        default_factory=places.stack_name,
-        show_default=False,
-        help="Default: AMAS_STACK, or local.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Facts as JSON on stdout, an error as JSON on stderr.")]
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 

@@ -14,9 +14,10 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from runbook import places, terminal
+from runbook import terminal
 from runbook.api import Keys
 from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.options import AsJson, StackName
 from runbook.smoke.run import keys_of
 from runbook.stack import Stack
 from runbook.traffic.check import Looked, Sent, Verdict, verdict
@@ -124,16 +125,7 @@ class Outcome:
 
 
 def traffic(  # noqa: PLR0913, PLR0917 - one parameter an option
-    stack: Annotated[
-        str,
-        typer.Option(
-            "--stack",
-            metavar="NAME",
-            default_factory=places.stack_name,
-            show_default=False,
-            help="Default: AMAS_STACK, or local.",
-        ),
-    ],
+    stack: StackName,
     count: Annotated[int, typer.Option(help="How many lines, 1 to 1,000,000.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same traffic.")] = 1,
     url: Annotated[
@@ -149,9 +141,7 @@ def traffic(  # noqa: PLR0913, PLR0917 - one parameter an option
     rate: Annotated[float | None, typer.Option(help="Lines a second; as fast as it goes without.")] = None,
     connections: Annotated[int, typer.Option(help="Requests at a time.")] = 32,
     time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="Stop sending after.")] = 900.0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Facts as JSON on stdout, an error as JSON on stderr.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send made-up traffic and prove that all of it ended as it had to. Runs on the host.
 
