@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 
-from infra.keys import KEYS, OPTIONAL_SECRETS, REQUIRED_SECRETS, Key, Value
+from infra.keys import KEYS, OPTIONAL_SECRETS, RECEIVERS, REQUIRED_SECRETS, Key, Value
 
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
@@ -56,7 +57,7 @@ def load(config: pulumi.Config) -> Config:
     values, problems = parse(config.get)
     secrets = {name: config.get_secret(name) for name, _ in REQUIRED_SECRETS}
     problems += missing_secrets(secrets)
-    secrets |= {name: config.get_secret(name) for name, _ in OPTIONAL_SECRETS}
+    secrets |= {name: config.get_secret(name) for name, _ in (*OPTIONAL_SECRETS, *RECEIVERS)}
     if problems:
         raise ConfigInvalid(problems)
     return Config(values, {name: secret for name, secret in secrets.items() if secret is not None})
@@ -87,6 +88,11 @@ def across(values: Mapping[str, Value]) -> list[str]:
         problems.append(
             f"amas:dbMaxConnections = {most}: must be at least {needed} for a roll of {replicas} replicas "
             f"with pools of {pool} and {RESERVED_CONNECTIONS} in reserve"
+        )
+    rules = str(values["alertRulesFile"])
+    if rules and not Path(rules).is_file():
+        problems.append(
+            f"amas:alertRulesFile = {rules}: no such file; the path goes from the project's folder"
         )
     if values["httpPort"] == values["prometheusPort"]:
         problems.append(f"amas:prometheusPort = {values['prometheusPort']}: already taken by amas:httpPort")

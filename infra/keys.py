@@ -73,7 +73,14 @@ KEYS: tuple[Key, ...] = (
         LOOPBACK,
         "Address the ports are published on; traffic is plain HTTP, so nothing beyond this host",
     ),
-    Key("replicas", "integer", 2, Between(1, 8), "Copies of the service; two survive the loss of one"),
+    Key(
+        "replicas",
+        "integer",
+        2,
+        Between(1, 8),
+        "Copies of the service; two survive the loss of one, fewer than this raise an alert",
+        "REPLICAS_EXPECTED",
+    ),
     Key(
         "maxReplicas",
         "integer",
@@ -136,6 +143,22 @@ KEYS: tuple[Key, ...] = (
         "CACHE_TTL_AMAS_STATE",
     ),
     Key(
+        "cacheTtlAmasMetrics",
+        "integer",
+        60,
+        Between(1, 3600),
+        "Seconds the SLO table, the hourly rate and the self-check stay cached",
+        "CACHE_TTL_AMAS_METRICS",
+    ),
+    Key(
+        "cacheTtlUserState",
+        "integer",
+        1800,
+        Between(1, 86400),
+        "Seconds the first page of a user's decisions stays cached; a new decision ends it at once",
+        "CACHE_TTL_USER_STATE",
+    ),
+    Key(
         "insightsRetentionDays",
         "integer",
         90,
@@ -177,6 +200,53 @@ KEYS: tuple[Key, ...] = (
         "DISABLE_METRICS_COLLECTION",
     ),
     Key(
+        "metricsCollectionInterval",
+        "integer",
+        30000,
+        Between(500, 300000),
+        "Milliseconds between two snapshots of a replica",
+        "METRICS_COLLECTION_INTERVAL",
+    ),
+    Key(
+        "alertEvaluationInterval",
+        "integer",
+        5000,
+        Between(100, 300000),
+        "Milliseconds between two evaluations of the alert rules",
+        "ALERT_EVALUATION_INTERVAL",
+    ),
+    Key(
+        "alertWebhookFormat",
+        "string",
+        "auto",
+        OneOf(("auto", "slack", "teams", "generic")),
+        "What notifications look like; auto goes by the address",
+        "ALERT_WEBHOOK_FORMAT",
+    ),
+    Key(
+        "alertWebhookMaxPerMinute",
+        "integer",
+        12,
+        Between(1, 600),
+        "Most notifications a minute to one receiver; the rest are folded into a digest",
+        "ALERT_WEBHOOK_MAX_PER_MINUTE",
+    ),
+    Key(
+        "alertWebhookAllowedHosts",
+        "string",
+        "",
+        Matching(r"([A-Za-z0-9._-]+(:\d{1,5})?(, *(?=.)|$))*", "hosts, each NAME or NAME:PORT, with commas"),
+        "Receivers that may be private or plain HTTP; any other has to be public and HTTPS",
+        "ALERT_WEBHOOK_ALLOWED_HOSTS",
+    ),
+    Key(
+        "alertRulesFile",
+        "string",
+        "",
+        None,
+        "Alert rules of your own in place of the packaged ones: a path from the project's folder",
+    ),
+    Key(
         "logLevel",
         "string",
         "info",
@@ -199,6 +269,15 @@ REQUIRED_SECRETS: tuple[tuple[str, str], ...] = (
     ("keyAdmin", "API key that may do everything"),
 )
 
+# Where alerts go. Addresses of webhooks carry their own key, so they are secrets. Unset means none.
+RECEIVERS: tuple[tuple[str, str], ...] = (
+    ("alertWebhookUrl", "address that alerts are sent to; unset: alerts are shown and not sent"),
+    ("alertWebhookUrlL2", "address of the second level of escalation"),
+    ("alertWebhookUrlL3", "address of the third level of escalation"),
+    ("alertWebhookSecret", "signs notifications in the generic format"),
+    ("heartbeatUrl", "asked every minute while the monitor lives"),
+)
+
 # While one is set, two keys of the scope are valid: clients move to the new one before the old one ends.
 OPTIONAL_SECRETS: tuple[tuple[str, str], ...] = (
     ("keyIngestPrevious", "the ingest key of before, still accepted"),
@@ -207,4 +286,4 @@ OPTIONAL_SECRETS: tuple[tuple[str, str], ...] = (
     ("keyAdminPrevious", "the admin key of before, still accepted"),
 )
 
-SECRETS = (*REQUIRED_SECRETS, *OPTIONAL_SECRETS)
+SECRETS = (*REQUIRED_SECRETS, *OPTIONAL_SECRETS, *RECEIVERS)

@@ -1,13 +1,10 @@
-"""The only importer of redis: a cache that may fail at any time without anybody noticing but the metrics."""
+"""A cache that may fail at any time without anybody noticing but the metrics."""
 
 import random
 from collections.abc import Callable
 from typing import Protocol
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from service.redisdb import RedisError, connect
 
 # A slower cache is worse than none: the database answers an insight in a millisecond.
 TIMEOUT_S = 0.25
@@ -34,14 +31,7 @@ class RedisCache:
         clock: Callable[[], float],
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            max_connections=MOST_CONNECTIONS,
-            retry=Retry(NoBackoff(), 0),
-            client_name="amas-api",
-        )
+        self._redis = connect(url, timeout_s=TIMEOUT_S, most_connections=MOST_CONNECTIONS)
         self._errors = errors
         self._clock = clock
         self._jitter = jitter

@@ -35,7 +35,8 @@ def _named_blocks(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-QUERIES = _named_blocks((SQL_DIR / "queries.sql").read_text(encoding="utf-8"))
+# One file for each flow; a name stands once in all of them.
+QUERIES = _named_blocks("".join(file.read_text(encoding="utf-8") for file in sorted(SQL_DIR.glob("*.sql"))))
 
 
 class Pool:

@@ -1,6 +1,7 @@
 """The environment, read once into a frozen value; every problem is listed together."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,8 @@ class Secret(str):
 
 
 Parse = Callable[[str], Any]
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:\d{1,5})?")
 
 
 def load(environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -49,7 +52,7 @@ def _read(environ: Mapping[str, str], name: str) -> str | None:
     if environ.get(name):
         raise ValueError(f"is set, and so is {name}_FILE: keep one of them")
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return Path(path).read_text(encoding="utf-8").strip() or None
     except OSError as error:
         raise ValueError(f"cannot be read from {name}_FILE = {path!r}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -87,7 +90,7 @@ def _choice(default: str, *allowed: str) -> Any:
     return _field(parse, default)
 
 
-def _url(*schemes: str) -> Any:
+def _url(*schemes: str, required: bool = True) -> Any:
     allowed = "must start with " + " or ".join(f"{scheme}://" for scheme in schemes)
 
     def parse(text: str) -> Secret:
@@ -96,7 +99,16 @@ def _url(*schemes: str) -> Any:
             raise ValueError(f"is not such an address: {allowed}")
         return Secret(text)
 
-    return field(metadata={"parse": parse, "required": True, "allowed": allowed})
+    facts = {"parse": parse, "required": required, "allowed": allowed}
+    return field(metadata=facts) if required else field(default=Secret(""), metadata=facts)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(one.strip() for one in text.split(",") if one.strip())
+    bad = [one for one in names if not _HOST.fullmatch(one)]
+    if bad:
+        raise ValueError(f"names {bad[0]!r}: must be a list of hosts, each NAME or NAME:PORT, with commas")
+    return names
 
 
 def _key_lines(text: str) -> Secret:
@@ -117,6 +129,8 @@ class Settings:
 
     database_url: Secret = _url("postgresql", "postgres")  # noqa: RUF009  # makes a field
     redis_url: Secret = _url("redis", "rediss", "unix")  # noqa: RUF009  # makes a field
+    # The Redis that never evicts and writes every change to disk: spool, leader, shared snapshots.
+    queue_url: Secret = _url("redis", "rediss", "unix")  # noqa: RUF009  # makes a field
     # Lines of `<scope> <sha256 hex>`. Without any, every route that needs a key refuses.
     api_keys: Secret = _field(_key_lines, Secret(""))  # noqa: RUF009  # makes a field
     # All connections of this process: one writes, one tells whether the database lives, the others read.
@@ -125,6 +139,8 @@ class Settings:
     db_statement_timeout: int = _integer(5000, 100, 600_000)
     # Seconds.
     cache_ttl_amas_state: int = _integer(300, 1, 86_400)
+    cache_ttl_amas_metrics: int = _integer(60, 1, 3600)
+    cache_ttl_user_state: int = _integer(1800, 1, 86_400)
     insights_retention_days: int = _integer(90, 1, 3650)
     reads_need_key: bool = _switch(default=False)
     write_queue_rows: int = _integer(5000, 1, 100_000)
@@ -133,7 +149,28 @@ class Settings:
     # Traces are then counted and refused with 503, never half-taken.
     disable_insight_writes: bool = _switch(default=False)
     disable_metrics_collection: bool = _switch(default=False)
+    # Milliseconds.
+    metrics_collection_interval: int = _integer(30_000, 500, 300_000)
+    # Fewer than this raise an alert.
+    replicas_expected: int = _integer(1, 1, 64)
+    # The packaged rules when empty.
+    alert_rules_file: str = _field(str, "")  # makes a field
+    # Milliseconds.
+    alert_evaluation_interval: int = _integer(5000, 100, 300_000)
+    # Empty: notifications are off, alerts go on.
+    alert_webhook_url: Secret = _url("https", "http", required=False)  # noqa: RUF009  # makes a field
+    # Second and third level of escalation; empty: the level before takes them.
+    alert_webhook_url_l2: Secret = _url("https", "http", required=False)  # noqa: RUF009  # makes a field
+    alert_webhook_url_l3: Secret = _url("https", "http", required=False)  # noqa: RUF009  # makes a field
+    alert_webhook_format: str = _choice("auto", "auto", "slack", "teams", "generic")
+    # Signs generic webhooks; empty: they go unsigned.
+    alert_webhook_secret: Secret = _field(Secret, Secret(""))  # noqa: RUF009  # makes a field
+    alert_webhook_max_per_minute: int = _integer(12, 1, 600)
+    # Receivers that may be private or plain HTTP; any other has to be public and HTTPS.
+    alert_webhook_allowed_hosts: tuple[str, ...] = _field(_hosts, ())  # makes a field
+    # Asked every minute while the monitor lives; who misses it raises the alarm from outside.
+    heartbeat_url: Secret = _url("https", "http", required=False)  # noqa: RUF009  # makes a field
 
 
 ENV_NAMES = tuple(one.name.upper() for one in fields(Settings))
-SECRET_NAMES = ("DATABASE_URL", "REDIS_URL", "API_KEYS")
+SECRET_NAMES = tuple(one.name.upper() for one in fields(Settings) if one.type is Secret)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 import pulumi
@@ -19,8 +20,22 @@ SCOPES = {"ingest": "keyIngest", "read": "keyRead", "metrics": "keyMetrics", "ad
 SECRET_SETTINGS = {
     "DATABASE_URL_FILE": "/secrets/database_url",
     "REDIS_URL_FILE": "/secrets/redis_url",
+    "QUEUE_URL_FILE": "/secrets/queue_url",
     "API_KEYS_FILE": "/secrets/api_keys",
+    "ALERT_WEBHOOK_URL_FILE": "/secrets/alert_webhook_url",
+    "ALERT_WEBHOOK_URL_L2_FILE": "/secrets/alert_webhook_url_l2",
+    "ALERT_WEBHOOK_URL_L3_FILE": "/secrets/alert_webhook_url_l3",
+    "ALERT_WEBHOOK_SECRET_FILE": "/secrets/alert_webhook_secret",
+    "HEARTBEAT_URL_FILE": "/secrets/heartbeat_url",
 }
+RECEIVERS = {
+    "alert_webhook_url": "alertWebhookUrl",
+    "alert_webhook_url_l2": "alertWebhookUrlL2",
+    "alert_webhook_url_l3": "alertWebhookUrlL3",
+    "alert_webhook_secret": "alertWebhookSecret",
+    "heartbeat_url": "heartbeatUrl",
+}
+RULES = "alert-rules.yaml"
 # Readiness goes, the load balancer needs two checks and the DNS hold to notice, then the queue drains.
 _GRACE_S = 45
 
@@ -52,6 +67,10 @@ def database_url(user: str, password: str, database: str) -> str:
     return f"postgresql://{user}:{quote(password, safe='')}@db:5432/{database}"
 
 
+def redis_url(part: str, password: str) -> str:
+    return f"redis://:{quote(password, safe='')}@{part}:6379/0"
+
+
 def key_lines(keys: Sequence[tuple[str, str]]) -> str:
     """Scope and SHA-256 of each key, one or two a scope: the service never holds a key itself."""
     return "".join(f"{scope} {hashlib.sha256(key.encode()).hexdigest()}\n" for scope, key in sorted(keys))
@@ -76,7 +95,7 @@ def _spec(config: Config, images: Images, secrets: Mount) -> Spec:
         uid=UID,
         memory_mb=config.integer("apiMemoryMb"),
         cpu_shares=1024,
-        environment={**config.settings(), **SECRET_SETTINGS},
+        environment={**config.settings(), **SECRET_SETTINGS, "ALERT_RULES_FILE": _rules_path(config)},
         health=Health(container.http_get("http://127.0.0.1:8000/ready"), interval_s=3),
         mounts=[secrets],
         grace_s=_GRACE_S,
@@ -117,11 +136,28 @@ def _secrets(config: Config) -> dict[str, pulumi.Input[str]]:
         "database_url": config.secret("dbAppPassword").apply(
             lambda text: database_url(app_role(text), text, name)
         ),
-        "redis_url": config.secret("cachePassword").apply(
-            lambda text: f"redis://:{quote(text, safe='')}@cache:6379/0"
-        ),
+        "redis_url": config.secret("cachePassword").apply(lambda text: redis_url("cache", text)),
+        "queue_url": config.secret("queuePassword").apply(lambda text: redis_url("queue", text)),
         "api_keys": _keys(config).apply(key_lines),
+        **_receivers(config),
+        **_rules(config),
     }
+
+
+def _rules_path(config: Config) -> str:
+    return f"/secrets/{RULES}" if config.text("alertRulesFile") else ""
+
+
+def _rules(config: Config) -> dict[str, pulumi.Input[str]]:
+    """The operator's rules, read when the program runs: an edited file rolls the replicas."""
+    path = config.text("alertRulesFile")
+    return {RULES: Path(path).read_text(encoding="utf-8")} if path else {}
+
+
+def _receivers(config: Config) -> dict[str, pulumi.Input[str]]:
+    """One file each, also for what is not set: a blank one says so, and setting it changes no container."""
+    held = {file: config.optional_secret(name) for file, name in RECEIVERS.items()}
+    return {file: "\n" if secret is None else secret for file, secret in held.items()}
 
 
 def _keys(config: Config) -> pulumi.Output[Sequence[tuple[str, str]]]:

@@ -13,12 +13,12 @@ import pytest
 from pulumi.runtime import mocks as pulumi_mocks
 
 from infra import images, program
-from infra.keys import REQUIRED_SECRETS
+from infra.keys import RECEIVERS, REQUIRED_SECRETS
 
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
-CANARIES = {name: f"canary-{name}-7f3a" for name, _ in REQUIRED_SECRETS}
+CANARIES = {name: f"canary-{name}-7f3a" for name, _ in (*REQUIRED_SECRETS, *RECEIVERS)}
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -11,7 +12,7 @@ import pytest
 from infra import policy
 from infra.components.api import SECRET_SETTINGS
 from infra.components.container import JobFailed
-from infra.keys import KEYS
+from infra.keys import KEYS, REQUIRED_SECRETS
 from service import settings
 from tests.infra.conftest import CANARIES, SECRET_SIGNATURE, VOLUME, Recorded, Run, snake
 
@@ -58,13 +59,30 @@ def test_only_the_balancer_and_prometheus_publish_ports(run: Run) -> None:
 
 def test_the_services_environment_is_exactly_its_settings(run: Run) -> None:
     """A setting infra does not set, or an entry the service does not read, is a lie in one of them."""
-    given = {name.removesuffix("_FILE") for name in environment(run().containers["api-0"])}
-    assert given == set(settings.ENV_NAMES)
+    given = set(environment(run().containers["api-0"]))
+    secrets = {f"{name}_FILE" for name in settings.SECRET_NAMES}
+    assert given == set(settings.ENV_NAMES) - set(settings.SECRET_NAMES) | secrets
 
 
 def test_every_service_setting_key_reaches_the_container(run: Run) -> None:
     given = environment(run().containers["api-0"])
-    assert {key.setting for key in KEYS if key.setting} == set(given) - set(SECRET_SETTINGS)
+    assert {key.setting for key in KEYS if key.setting} == set(given) - set(SECRET_SETTINGS) - {
+        "ALERT_RULES_FILE"
+    }
+
+
+def test_rules_of_ones_own_reach_the_replicas_and_change_them_when_edited(run: Run, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    volumes = []
+    for text in ("rules: []\n", "rules: []  # edited\n"):
+        rules.write_text(text)
+        asked = run(alertRulesFile=str(rules))
+        replica = asked.containers["api-0"]
+        assert environment(replica)["ALERT_RULES_FILE"] == "/secrets/alert-rules.yaml"
+        uploads = snake(asked.containers["api-secrets-loader"])["uploads"]
+        assert "/incoming/alert-rules.yaml" in json.dumps(uploads)
+        volumes.append(json.dumps(snake(replica)["volumes"]))
+    assert volumes[0] != volumes[1]
 
 
 def test_secrets_stand_nowhere_but_in_wrapped_uploads(run: Run) -> None:
@@ -183,5 +201,5 @@ def test_our_own_parts_send_a_key_that_every_replica_knows(run: Run) -> None:
 def test_missing_secrets_are_one_message_with_the_next_command(run: Run) -> None:
     with pytest.raises(pulumi.RunError) as caught:
         run(secrets={})
-    assert str(caught.value).count("is not set") == len(CANARIES)
+    assert str(caught.value).count("is not set") == len(REQUIRED_SECRETS)
     assert "./scripts/up" in str(caught.value)

@@ -90,7 +90,7 @@ class Database(Part):
 
 @dataclass
 class Cache(Part):
-    """The redis image as a cache."""
+    """The redis image, as a cache or as the queue."""
 
     @property
     def url(self) -> str:
@@ -154,17 +154,33 @@ def database(migrated: Database) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def running_cache(engine: docker.DockerClient, network: str) -> Iterator[Cache]:
+    with running_redis(engine, network, "cache") as cache:
+        yield cache
+
+
+@pytest.fixture(scope="session")
+def running_queue(engine: docker.DockerClient, network: str) -> Iterator[Cache]:
+    with running_redis(engine, network, "queue") as queue:
+        yield queue
+
+
+@contextlib.contextmanager
+def running_redis(engine: docker.DockerClient, network: str, role: str) -> Iterator[Cache]:
     password = {"default": secrets.token_urlsafe(12)}
     users = (
         f"user default on #{hashlib.sha256(password['default'].encode()).hexdigest()} ~* &* +@all\n"
         "user health on nopass resetkeys ~health:* -@all +ping +set\n"
     )
     environment = {"AMAS_MAXMEMORY_MB": "32"}
-    command = ["amas-redis", "cache"]
-    with running(engine, network, REDIS, {"users.acl": users}, command=command, environment=environment) as (
-        container,
-        port,
-    ):
+    with running(
+        engine,
+        network,
+        REDIS,
+        {"users.acl": users},
+        command=["amas-redis", role],
+        environment=environment,
+        data="/var/lib/amas/queue" if role == "queue" else None,
+    ) as (container, port):
         cache = Cache(container, port, password)
         cache.await_ready()
         yield cache
@@ -172,14 +188,23 @@ def running_cache(engine: docker.DockerClient, network: str) -> Iterator[Cache]:
 
 @pytest.fixture
 def cache(running_cache: Cache) -> Iterator[Cache]:
-    running_cache.await_ready()
-    with redis.Redis.from_url(running_cache.url) as client:
+    yield from emptied(running_cache)
+
+
+@pytest.fixture
+def queue(running_queue: Cache) -> Iterator[Cache]:
+    yield from emptied(running_queue)
+
+
+def emptied(part: Cache) -> Iterator[Cache]:
+    part.await_ready()
+    with redis.Redis.from_url(part.url) as client:
         client.flushall()
-    yield running_cache
-    running_cache.container.reload()
-    if running_cache.container.status != "running":
-        running_cache.start()
-    running_cache.await_ready()
+    yield part
+    part.container.reload()
+    if part.container.status != "running":
+        part.start()
+    part.await_ready()
 
 
 @contextlib.contextmanager

@@ -27,8 +27,14 @@ LINES = INGEST | {"content-type": "application/x-ndjson"}
 ADMIN = {"authorization": "Bearer admin"}
 
 
+# Nobody listens there: what the queue holds then has to go another way.
+NO_QUEUE = "redis://127.0.0.1:1/0"
+
+
 def environ(database: Database, cache: Cache, **changed: str) -> dict[str, str]:
+    """Without a queue Redis, unless QUEUE_URL says where one is."""
     urls = {"DATABASE_URL": database.url("app"), "REDIS_URL": cache.url, "API_KEYS": KEYS}
+    urls |= {"QUEUE_URL": NO_QUEUE}
     return urls | {"DB_CONNECTION_POOL_SIZE": "6"} | changed
 
 

@@ -135,6 +135,7 @@ async def test_reads_go_on_soon_after_the_database_is_back(
 @pytest.mark.parametrize("signals", [1, 2])
 def test_sigterm_while_it_waits_for_the_database_ends_it_at_once(tmp_path: Path, signals: int) -> None:
     urls = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    urls |= {"QUEUE_URL": "redis://127.0.0.1:1/0"}
     with (tmp_path / "log").open("wb") as log:
         waiting = subprocess.Popen(
             [sys.executable, "-m", "service", "--port", "0"],
@@ -220,7 +221,7 @@ async def test_a_killed_service_loses_nothing_it_acknowledged(
 
 
 def test_a_bad_environment_is_listed_and_exits_2(tmp_path: Path) -> None:
-    environment = {"DATABASE_URL": "nonsense", "REDIS_URL": "", "WRITE_QUEUE_ROWS": "none"}
+    environment = {"DATABASE_URL": "nonsense", "REDIS_URL": "", "QUEUE_URL": "", "WRITE_QUEUE_ROWS": "none"}
     with pytest.raises(AssertionError) as caught, process(environment, tmp_path):
         pass
     said = str(caught.value)

@@ -57,7 +57,12 @@ def client_of(app: ASGIApp) -> httpx.AsyncClient:
     )
 
 
-ENVIRON = {"DATABASE_URL": "postgresql://none", "REDIS_URL": "redis://none", "API_KEYS": KEYS}
+ENVIRON = {
+    "DATABASE_URL": "postgresql://none",
+    "REDIS_URL": "redis://none",
+    "QUEUE_URL": "redis://none",
+    "API_KEYS": KEYS,
+}
 
 
 def stores(reads: Reads, store: MemoryStore | None = None, cache: MemoryCache | None = None) -> Stores:

@@ -12,7 +12,7 @@ FLOWS = ("collector", "insights", "alerts")
 SOLE_IMPORTERS = {
     "psycopg": "db.py",
     "psycopg_pool": "db.py",
-    "redis": "cache.py",
+    "redis": "redisdb.py",
     "prometheus_client": "metrics.py",
     "uvicorn": "__main__.py",
 }

@@ -8,6 +8,7 @@ from service import settings
 from service.errors import SettingsInvalid
 
 GOOD = {"DATABASE_URL": "postgresql://app:s3cret@db/danci", "REDIS_URL": "redis://:s3cret@cache:6379"}
+GOOD |= {"QUEUE_URL": "redis://:s3cret@queue:6379"}
 
 
 def problems(**environ: str) -> list[str]:
@@ -36,12 +37,13 @@ def test_all_problems_are_listed_together_with_value_and_range() -> None:
     found = problems(
         DATABASE_URL="mysql://s3cret", DB_CONNECTION_POOL_SIZE="two", READS_NEED_KEY="yes", LOG_LEVEL="loud"
     )
-    assert len(found) == 5
+    assert len(found) == 6
     assert found[0] == "DATABASE_URL is not such an address: must start with postgresql:// or postgres://"
     assert found[1].startswith("REDIS_URL is not set; must start with redis://")
-    assert found[2] == "DB_CONNECTION_POOL_SIZE = 'two': must be a whole number from 3 to 500"
-    assert found[3] == "READS_NEED_KEY = 'yes': must be true or false"
-    assert found[4] == "LOG_LEVEL = 'loud': must be one of debug, info, warning, error"
+    assert found[2].startswith("QUEUE_URL is not set")
+    assert found[3] == "DB_CONNECTION_POOL_SIZE = 'two': must be a whole number from 3 to 500"
+    assert found[4] == "READS_NEED_KEY = 'yes': must be true or false"
+    assert found[5] == "LOG_LEVEL = 'loud': must be one of debug, info, warning, error"
     assert "s3cret" not in "".join(found)
 
 
@@ -49,6 +51,7 @@ def test_secrets_come_from_files_too(tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text("postgresql://from-file\n")
     environ = {"DATABASE_URL_FILE": str(file), "REDIS_URL": GOOD["REDIS_URL"]}
+    environ |= {"QUEUE_URL": GOOD["QUEUE_URL"]}
     assert settings.load(environ).database_url == "postgresql://from-file"
 
 
