@@ -12,7 +12,6 @@ from runbook.stack import Stack
 from runbook.terminal import Progress, size
 from runbook.up.budget import Item, budget, image_sizes, total
 from runbook.up.ports import holder_of, is_free
-from runbook.up.secrets import GENERATED
 
 PORTS = ("httpPort", "prometheusPort")
 Values = Mapping[str, int | str | bool]
@@ -37,7 +36,7 @@ def refuse_bad_settings(settings: Sequence[str]) -> None:
         key, separator, _ = setting.partition("=")
         if not separator or not key:
             raise UsageError(f"--config {setting!r}: write it as key=value, for example replicas=3")
-        if key.removeprefix("amas:") in GENERATED:
+        if key.removeprefix("amas:") in secret_names():
             raise UsageError(
                 f"--config {key}=…: a secret is never given on the command line",
                 f"pulumi config set --secret {key}",
@@ -46,6 +45,12 @@ def refuse_bad_settings(settings: Sequence[str]) -> None:
 
     values, problems = _parsed(given(settings))
     _refuse([one for one in problems if one not in across(values)])
+
+
+def secret_names() -> set[str]:
+    from infra.keys import SECRETS  # noqa: PLC0415 - host only: absent from the runbook image
+
+    return {name for name, _ in SECRETS}
 
 
 def refuse_bad_configuration(configuration: Mapping[str, str]) -> Values:
@@ -116,9 +121,9 @@ def require_disk(
 
 def _parsed(configuration: Mapping[str, str]) -> tuple[Values, list[str]]:
     from infra.config import parse  # noqa: PLC0415 - host only: absent from the runbook image
-    from infra.keys import KEYS, SECRETS  # noqa: PLC0415
+    from infra.keys import KEYS  # noqa: PLC0415
 
-    known = {key.name for key in KEYS} | {name for name, _ in SECRETS}
+    known = {key.name for key in KEYS} | secret_names()
     values, problems = parse(configuration.get)
     unknown = [f"amas:{key}: there is no such setting" for key in configuration if key not in known]
     return values, [*problems, *unknown]

@@ -34,9 +34,10 @@ class Stack:
         config = [word for key, port in ports for word in ("--config", f"{key}={port}")]
         return self.run([str(ROOT / "scripts/up"), "--stack", self.name, *config])
 
-    def shell(self, script: str, *, check: bool = True) -> Completed:
+    def shell(self, script: str, *, check: bool = True, typed: str = "") -> Completed:
         """Run what a person would type after `. scripts/env`."""
-        return self.run(["bash", "-c", f"set -o pipefail; . {ROOT}/scripts/env; {script}"], check=check)
+        command = ["bash", "-c", f"set -o pipefail; . {ROOT}/scripts/env; {script}"]
+        return self.run(command, check=check, typed=typed)
 
     def amas(self, *words: str, check: bool = True, typed: str = "") -> Completed:
         return self.run([str(ROOT / ".venv/bin/amas"), *words], check=check, typed=typed)

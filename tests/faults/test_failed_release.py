@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.clients import clients_of
 from tests.faults.conftest import Stack
+from tests.faults.traffic import Traffic
 
 
 def test_earlier_replicas_serve_on_and_the_next_up_finds_all_as_it_was(
@@ -13,7 +13,7 @@ def test_earlier_replicas_serve_on_and_the_next_up_finds_all_as_it_was(
 ) -> None:
     before, volumes = stack.containers(), stack.volumes()
     key = stack.amas("keys", "show", "ingest").stdout.strip()
-    with clients_of(stack.url, key) as seen:
+    with Traffic(stack.http_port, key, "release") as traffic:
         stack.release_image(failing_image("from-the-second-replica-on"))
         failed = stack.up()
         assert failed.returncode == 1
@@ -22,8 +22,8 @@ def test_earlier_replicas_serve_on_and_the_next_up_finds_all_as_it_was(
         stack.release_image(None)
         repeated = stack.up()
         assert repeated.returncode == 0, repeated.stderr
-    assert seen.failed == []
-    assert min(seen.answered.values()) > 100
+    assert traffic.failed == []
+    assert len(traffic.stored) > 100
     assert "nothing to change" in repeated.stderr
     assert stack.containers() == before
     assert "4 replicas are too many" in failed.stderr
@@ -55,10 +55,10 @@ def test_a_good_release_after_a_failed_one_rolls_without_a_failed_request(
 ) -> None:
     key = stack.amas("keys", "show", "ingest").stdout.strip()
     before = set(stack.containers("api"))
-    with clients_of(stack.url, key) as seen:
+    with Traffic(stack.http_port, key, "release") as traffic:
         stack.release_image(failing_image("at-once"))
         assert stack.up("--config", "writeBatchRows=400").returncode == 1
         stack.release_image(None)
         assert stack.up("--config", "writeBatchRows=450").returncode == 0
-    assert seen.failed == []
+    assert traffic.failed == []
     assert before.isdisjoint(stack.containers("api"))

@@ -60,7 +60,7 @@ def test_a_wrong_passphrase_names_its_file(stack: Stack) -> None:
     assert "put back the passphrase file" in done.stderr
 
 
-@pytest.mark.parametrize("key", ["dbOwnerPassword", "keyIngest"])
+@pytest.mark.parametrize("key", ["dbOwnerPassword", "keyIngest", "amas:keyAdminPrevious", "alertWebhookUrl"])
 def test_a_secret_on_the_command_line_is_refused(stack: Stack, key: str) -> None:
     done = stack.up("--config", f"{key}=hunter2")
     assert done.returncode == 2

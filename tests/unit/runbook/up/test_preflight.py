@@ -1,4 +1,5 @@
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from runbook.stack import Setting, Stack
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
 from runbook.up import preflight
-from runbook.up.budget import Item, budget, image_sizes, total
+from runbook.up.budget import WAL_BYTES, Item, budget, image_sizes, total
 from runbook.up.ports import holder_of, is_free
 from runbook.up.preflight import (
     given,
@@ -39,6 +40,20 @@ def test_settings_are_first_judged_one_by_one() -> None:
         refuse_bad_settings(["amas:replicas=none"])
     with pytest.raises(UsageError, match="at least 90"):
         refuse_bad_configuration({"dbMaxConnections": "50"})
+
+
+@pytest.mark.parametrize("key", ["keyAdmin", "keyAdminPrevious", "alertWebhookUrl", "amas:heartbeatUrl"])
+def test_no_secret_is_taken_from_the_command_line(key: str) -> None:
+    with pytest.raises(UsageError, match="never given on the command line") as raised:
+        refuse_bad_settings([f"{key}=hunter2"])
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.next_command == f"pulumi config set --secret {key}"
+
+
+def test_the_budget_knows_the_write_ahead_log_of_the_image() -> None:
+    configured = (Path(__file__).parents[4] / "images/db/postgresql.conf").read_text()
+    (gigabytes,) = re.findall(r"^max_wal_size = (\d+)GB$", configured, re.MULTILINE)
+    assert int(gigabytes) << 30 == WAL_BYTES
 
 
 def test_settings_of_other_namespaces_are_not_judged() -> None:

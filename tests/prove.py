@@ -1,0 +1,144 @@
+"""Runs what takes too long for every change, and keeps what came of it in docs/proofs.
+
+`python -m tests.prove NAME` runs one and writes docs/proofs/NAME.json; without a name it lists them.
+`python -m tests.prove --stale` names those whose code has changed since (`scripts/check` shows it).
+"""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "docs/proofs"
+KEPT_LINES = 60
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A claim, the command that shows it, and the paths whose change makes it old."""
+
+    claim: str
+    command: str
+    covers: Sequence[str]
+
+
+def tests(path: str, *options: str) -> str:
+    return " ".join(["AMAS_TEST_FULL=1 python -m pytest -p no:randomly", path, *options])
+
+
+PROOFS = {
+    "limits": Proof(
+        "Each part that eats all its memory is ended at its own limit and healthy again within 60 s",
+        tests("tests/e2e/test_limits.py"),
+        ("tests/e2e/test_limits.py", "infra/components", "images"),
+    ),
+    "faults": Proof(
+        "What goes wrong during `up` is told with its cause and next command, and breaks nothing that served",
+        tests("tests/faults", "--deselect tests/faults/test_rotation.py"),
+        ("tests/faults", "runbook/up", "infra"),
+    ),
+    "rotation": Proof(
+        "Every secret is rotated under traffic without a failed request or a lost decision",
+        tests("tests/faults/test_rotation.py", "-s"),
+        ("tests/faults/test_rotation.py", "runbook/rotation.py", "infra"),
+    ),
+    "secrets": Proof(
+        "No secret is found in inspect, image history, logs, processes, volumes, state or kept files",
+        tests("tests/e2e/test_secrets_nowhere.py"),
+        ("tests/e2e/test_secrets_nowhere.py", "runbook", "infra"),
+    ),
+    "traffic": Proof(
+        "100,000 generated traces through the load balancer end exactly as their manifest says",
+        tests("tests/e2e/test_traffic.py", "-s"),
+        ("tests/e2e/test_traffic.py", "runbook/traffic", "service/insights"),
+    ),
+}
+
+
+def main(words: Sequence[str]) -> int:
+    if "--stale" in words:
+        return say_stale()
+    if not words or words[0] not in PROOFS:
+        print("\n".join(f"{name:<10} {proof.claim}" for name, proof in PROOFS.items()))  # noqa: T201
+        return 2 if words else 0
+    return prove(words[0], PROOFS[words[0]])
+
+
+def prove(name: str, proof: Proof) -> int:
+    """Only on a clean tree: the commit has to tell what was run."""
+    changed = git("status", "--porcelain", "--", ":!docs/proofs")
+    if changed:
+        sys.stderr.write(f"prove: not on a clean tree; next: commit\n{changed}")
+        return 2
+    began, started = datetime.now(UTC), time.monotonic()
+    done = run(proof.command)
+    kept = {
+        "proof": name,
+        "claim": proof.claim,
+        "holds": done.returncode == 0,
+        "command": proof.command,
+        "commit": git("rev-parse", "HEAD").strip(),
+        "covers": list(proof.covers),
+        "began": began.isoformat(timespec="seconds"),
+        "took_s": round(time.monotonic() - started),
+        "machine": machine(),
+        "said": without_places(done.stdout).splitlines()[-KEPT_LINES:],
+    }
+    KEPT.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    (KEPT / f"{name}.json").write_text(text, encoding="utf-8")
+    sys.stdout.write(text)
+    return done.returncode
+
+
+def run(command: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True, check=False
+    )
+
+
+def machine() -> dict[str, object]:
+    """Enough to judge figures by; no names."""
+    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpus": os.cpu_count(),
+        "cpu": cpu[1] if cpu else platform.machine(),
+        "memory_gib": round(memory / 2**30),
+        "kernel": platform.release(),
+        "load_before": round(os.getloadavg()[2], 1),
+    }
+
+
+def without_places(text: str) -> str:
+    return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
+
+
+def say_stale() -> int:
+    """A reminder and no failure: a proof that is old is still what was seen at its commit."""
+    if git("rev-parse", "--is-shallow-repository").strip() == "true":
+        return 0
+    for file in sorted(KEPT.glob("*.json")):
+        kept = json.loads(file.read_text())
+        changed = git("log", "--format=%h", f"{kept['commit']}..HEAD", "--", *kept["covers"]).split()
+        if changed:
+            print(f"note: {file.name} is {len(changed)} commits older than its code: tests.prove {file.stem}")  # noqa: T201
+    return 0
+
+
+def git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
