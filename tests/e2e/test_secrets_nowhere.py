@@ -22,9 +22,9 @@ RECEIVER = "https://receiver.invalid/"
 
 def test_no_secret_shows_anywhere(stack: Stack) -> None:
     """The rotation in between makes secrets travel all their way: configuration, loader, job, password."""
+    set_receivers(stack)
+    secrets = values(stack)
     with watching_processes() as seen:
-        set_receivers(stack)
-        secrets = values(stack)
         stack.up()
         stack.amas("secrets", "rotate", "dbReaderPassword")
         secrets |= {f"{name}, rotated": value for name, value in values(stack).items()}

@@ -24,6 +24,12 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '{}', '')
 ON CONFLICT DO NOTHING
 """
 
+INSIGHT = {
+    "decisionId": "0193-1", "userId": "user-1", "action": "raise_difficulty", "durationMs": 12.5,
+    "stateSnapshot": {"mood": 0.5, "level": 3}, "difficultyFactors": {"length": 1.25},
+    "triggers": ["slow_answer"],
+}  # fmt: skip
+
 pool = AsyncConnectionPool(
     os.environ["DATABASE_URL"], open=False, min_size=8, max_size=8, kwargs={"autocommit": True}
 )
@@ -41,6 +47,11 @@ async def decisions(request: Request) -> JSONResponse:
     return JSONResponse({"decisionId": decision_id}, 201)
 
 
+async def constant(_: Request) -> JSONResponse:
+    """A framework route with nothing behind it; as large as an insight."""
+    return JSONResponse(INSIGHT)
+
+
 async def health(_: Request) -> JSONResponse:
     return JSONResponse({})
 
@@ -53,7 +64,12 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
 
 
 app = Starlette(
-    routes=[Route("/health", health), Route("/api/decisions", decisions, methods=["POST"])], lifespan=lifespan
+    routes=[
+        Route("/health", health),
+        Route("/constant", constant),
+        Route("/api/decisions", decisions, methods=["POST"]),
+    ],
+    lifespan=lifespan,
 )
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""All figures of the service in one run: contenders take turns on the same stores, so ratios mean something.
+
+`python -m tests.bench [--seconds 5] [--rounds 3]`; `python -m tests.prove bench` keeps what it says.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+from collections.abc import Mapping
+
+from tests.bench.chunks import uncached_reads
+from tests.bench.contenders import contenders
+from tests.bench.ground import ground
+from tests.bench.load import Result
+
+# What the ratio of the first to the second has to reach.
+RATIOS = {
+    "durable ingest, 64 connections, to commit per request": (
+        "group commit, 64",
+        "commit per request, 64",
+        3.0,
+    ),
+    "durable ingest, 64 connections, to pgbench": ("group commit, 64", "pgbench, a row per commit, 64", 1.0),
+    "durable ingest, 4 connections, to commit per request": ("group commit, 4", "commit per request, 4", 1.0),
+    "durable ingest, with metrics to without": ("group commit, 64", "group commit, 64, no metrics", 0.95),
+    "NDJSON to COPY and merge": ("NDJSON, 500 lines", "COPY and merge, 500 rows", 0.6),
+    "cached read to a bare route": ("cached read", "bare JSON route", 0.6),
+}
+Rounds = Mapping[str, list[Result]]
+
+
+def main() -> int:
+    options = _options()
+    with ground() as stores, contextlib.ExitStack() as processes:
+        turns = contenders(stores, processes)
+        rounds: dict[str, list[Result]] = {name: [] for name in turns}
+        for number in range(options.rounds):
+            for name, contend in turns.items():
+                stores.emptied()
+                result = contend(options.seconds) | {"load_before": round(os.getloadavg()[0], 1)}
+                rounds[name].append(result)
+                sys.stderr.write(f"round {number + 1} {name}: {json.dumps(result)}\n")
+        stores.emptied()
+        reads = uncached_reads(stores)
+    figures = judged(rounds, reads)
+    sys.stdout.write(json.dumps({"figures": figures, "rounds": rounds, "uncached": reads}, indent=1) + "\n")
+    sys.stdout.write("\n".join(_line(name, figure) for name, figure in figures.items()) + "\n")
+    return 0 if all(figure["reached"] for figure in figures.values()) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+def judged(rounds: Rounds, reads: Result) -> dict[str, dict[str, object]]:
+    """Each figure with what it has to reach: the median of the rounds' ratios, each within its round."""
+    figures: dict[str, dict[str, object]] = {}
+    for name, (ours, theirs, least) in RATIOS.items():
+        ratios = [
+            one["per_s"] / other["per_s"] for one, other in zip(rounds[ours], rounds[theirs], strict=True)
+        ]
+        figures[name] = _figure(statistics.median(ratios), least, at_most=False) | {"of": _rounded(ratios)}
+    durable = rounds["group commit, 64"]
+    cpu_s = [one["service_cpu_s_per_1000_rows"] + one["database_cpu_s_per_1000_rows"] for one in durable]
+    figures["CPU s per 1,000 rows, service and database"] = _figure(statistics.median(cpu_s), 0.10)
+    figures["P99 of durable ingest, ms"] = _figure(statistics.median(one["p99_ms"] for one in durable), 50)
+    figures["uncached read by UUIDv7 over 90 chunks, P95 ms"] = _figure(reads["by_time_p95_ms"], 5)
+    figures["uncached read by free id over 90 chunks, P95 ms"] = _figure(reads["by_key_p95_ms"], 5)
+    return figures
+
+
+def _figure(value: float, limit: float, *, at_most: bool = True) -> dict[str, object]:
+    reached = value <= limit if at_most else value >= limit
+    return {"value": round(value, 3), "limit": limit, "reached": reached}
+
+
+def _rounded(values: list[float]) -> list[float]:
+    return [round(value, 2) for value in values]
+
+
+def _line(name: str, figure: Mapping[str, object]) -> str:
+    return f"{'ok  ' if figure['reached'] else 'MISS'} {figure['value']:>8} (limit {figure['limit']}) {name}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
