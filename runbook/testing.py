@@ -83,9 +83,14 @@ class MemoryEngine:
 
 
 class MemoryService:
-    """Stores traces as the service would. `busy`: so many 503 first; `lost`: ids acknowledged and dropped."""
+    """Stores traces as the service would. `busy`: so many 503 first; `lost`: ids acknowledged and dropped.
 
-    def __init__(self, busy: int = 0, lost: frozenset[str] = frozenset()) -> None:
+    `spooled`: so many traces are answered 202 first, and are there once a run was counted.
+    """
+
+    def __init__(self, busy: int = 0, lost: frozenset[str] = frozenset(), spooled: int = 0) -> None:
+        self.spooled = spooled
+        self.spool: list[tuple[dict[str, Any], str]] = []
         self.traces: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, str] = {}
         self.busy = busy
@@ -112,7 +117,10 @@ class MemoryService:
                 found = self.traces.get(decision_id)
                 return httpx.Response(200, json=found) if found else httpx.Response(404, json={})
             case "GET", ["api", "runs", run_id]:
-                return httpx.Response(200, json={"runId": run_id, "stored": len(self._of(run_id))})
+                stored = len(self._of(run_id))
+                while self.spool:
+                    self._store(*self.spool.pop())
+                return httpx.Response(200, json={"runId": run_id, "stored": stored})
             case "DELETE", ["api", "runs", run_id]:
                 gone = self._of(run_id)
                 for decision_id in gone:
@@ -135,6 +143,10 @@ class MemoryService:
         decision_id = trace["decisionId"]
         if decision_id in self.lost:
             return 201, "stored"
+        if self.spooled:
+            self.spooled -= 1
+            self.spool.append((trace, run_id))
+            return 202, "spooled"
         known = self.traces.setdefault(decision_id, trace)
         if decision_id not in self.runs:
             self.runs[decision_id] = run_id

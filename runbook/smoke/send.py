@@ -1,5 +1,6 @@
 """Sends the requests over a few kept-alive connections and sorts the answers."""
 
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,8 +9,11 @@ from runbook.smoke.traces import Batch, Trace
 from runbook.smoke.verdict import Sent
 
 CONNECTIONS = 8
-ACKNOWLEDGED = frozenset({200, 201})  # 200 too: a request that was retried finds itself stored already
+ACKNOWLEDGED = frozenset({200, 201, 202})  # 200 too: a request that was retried finds itself stored already
 DUPLICATE = 200
+SPOOLED = 202
+DRAINED_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.5
 CONFLICT = 409
 
 Outcome = tuple[str, int, str]
@@ -20,16 +24,27 @@ def send(
 ) -> Sent:
     """First every trace; then some once more as they were; then some with other content under a known id."""
     sent = Sent()
+    spooled = False
     for decision_id, status, reason in _all(api, run_id, batches):
+        spooled = spooled or status == SPOOLED
         if status in ACKNOWLEDGED:
             sent.stored.add(decision_id)
         else:
             sent.refused[decision_id] = reason
+    if spooled:
+        _until_drained(api, run_id, len(sent.stored))
     repeated = _all(api, run_id, [Batch(tuple(again), single=False)])
     sent.duplicate = sum(status == DUPLICATE for _, status, _ in repeated)
     refused = _all(api, run_id, [Batch((trace,), single=True) for trace in conflicting])
     sent.conflict = sum(status == CONFLICT for _, status, _ in refused)
     return sent
+
+
+def _until_drained(api: Api, run_id: str, rows: int) -> None:
+    """What follows compares with rows, not with a spool; what never comes is told by the counts."""
+    deadline = time.monotonic() + DRAINED_WITHIN_S
+    while api.stored_of_run(run_id) < rows and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
 
 
 def _all(api: Api, run_id: str, batches: Iterable[Batch]) -> list[Outcome]:

@@ -9,7 +9,9 @@ from runbook.traffic.line import STATUS, Line, Outcome
 from runbook.traffic.manifest import Entry, Totals
 
 SHOWN = 20
-ACKNOWLEDGED = frozenset({STATUS[Outcome.STORED], STATUS[Outcome.DUPLICATE]})
+# Durable outside of the database, which was away or behind; a row as soon as it is back.
+SPOOLED = 202
+ACKNOWLEDGED = frozenset({STATUS[Outcome.STORED], STATUS[Outcome.DUPLICATE], SPOOLED})
 
 
 class Kind(StrEnum):
@@ -86,6 +88,8 @@ def judge(line: Line, answer: Answer | None, *, perhaps_again: bool) -> Deviatio
     if answer is None:
         return Deviation(Kind.UNANSWERED, line.number, expected.reason, due, "nothing")
     allowed = {expected.status} | ({200} if perhaps_again and expected.outcome is Outcome.STORED else set())
+    # A spool compares nothing yet, so it may take a repeat too.
+    allowed |= {SPOOLED} if expected.outcome in {Outcome.STORED, Outcome.DUPLICATE} else set()
     same_id = not line.decision_id or answer.decision_id in {None, line.decision_id}
     same_field = expected.outcome is not Outcome.REFUSED or answer.field == expected.field
     if answer.status in allowed and same_id and same_field:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.traffic.check import ACKNOWLEDGED, Answer, Sent, judge
-from runbook.traffic.line import Line, Outcome
+from runbook.traffic.line import STATUS, Line, Outcome
 from runbook.traffic.patience import Patience, at_a_time
 from runbook.traffic.requests import Request, batch, in_waves
 from runbook.traffic.wire import Reply, Wire
@@ -131,7 +131,7 @@ class Drive:
         if line.expected.outcome is Outcome.STORED and answer.status in ACKNOWLEDGED:
             self.acknowledged[line.number] = 1
             sent.acknowledged += 1
-            sent.twice += answer.status != line.expected.status
+            sent.twice += answer.status == STATUS[Outcome.DUPLICATE]
 
 
 def answers_of(request: Request, reply: Reply) -> list[Answer | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.errors import CheckFailed
-from runbook.traffic.check import Found, Looked, compare
+from runbook.traffic.check import SPOOLED, Found, Looked, compare
 from runbook.traffic.drive import Drive, Progress
 from runbook.traffic.line import Outcome
 from runbook.traffic.manifest import Entry, Totals, entries
@@ -17,6 +17,7 @@ from runbook.traffic.patience import Patience, at_a_time
 from runbook.traffic.wire import Reply, Wire
 
 PURGE_TRIES = 30
+DRAIN_TRIES = 30
 
 
 async def look(drive: Drive, manifest: Path, due: Totals, sample: int | None) -> Looked:
@@ -24,13 +25,24 @@ async def look(drive: Drive, manifest: Path, due: Totals, sample: int | None) ->
 
     A sample is read one by one besides, all with None: by another route, and through the cache.
     """
-    looked = Looked(rows=await rows_of_run(drive.wire, drive.pace.patience))
+    looked = Looked(rows=await _rows_once_drained(drive))
     unseen = {entry.content_hash for entry in _stored(manifest)}
     looked.listed = await _seen_in_lists(drive, due, unseen)
     share = 1.0 if sample is None else min(1.0, sample / max(1, due.stored))
     wanted = len(unseen) + int(share * due.stored)
     await _read_one_by_one(drive, _chosen(drive, manifest, unseen, share), wanted, unseen, looked)
     return looked
+
+
+async def _rows_once_drained(drive: Drive) -> int:
+    """A spool may hold some of the acknowledged rows for a while; those that never come are told missing."""
+    rows = await rows_of_run(drive.wire, drive.pace.patience)
+    for attempt in range(DRAIN_TRIES if drive.sent.statuses[SPOOLED] else 0):
+        if rows >= drive.sent.acknowledged:
+            break
+        await drive.pace.patience.pause(attempt, None)
+        rows = await rows_of_run(drive.wire, drive.pace.patience)
+    return rows
 
 
 def _stored(manifest: Path) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ import stamina
 from runbook.api import Answer, Api, Keys
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.smoke import run as smoke
+from runbook.smoke import send
 from runbook.smoke.send import outcomes_of_many
 from runbook.smoke.traces import make_traces
 from runbook.smoke.verdict import Expected, Found, Sent, differences, judge, passed
@@ -42,6 +43,12 @@ def test_a_service_that_keeps_everything_passes_and_is_left_clean() -> None:
 
 def test_a_busy_service_still_passes() -> None:
     assert run_against(MemoryService(busy=5)).ok
+
+
+def test_traces_that_were_spooled_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send, "LOOK_EVERY_S", 0.0)
+    outcome = run_against(MemoryService(spooled=50))
+    assert (outcome.ok, failed(outcome)) == (True, [])
 
 
 def test_one_acknowledged_trace_that_is_not_there_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ def kind_of(outcome: Outcome, answer: Answer | None, *, perhaps_again: bool = Fa
     ("outcome", "answer", "kind"),
     [
         (Outcome.STORED, Answer(201, "order:1"), None),
+        (Outcome.STORED, Answer(202, "order:1"), None),
         (Outcome.STORED, Answer(201, "order:2"), Kind.CONFUSED),
         (Outcome.STORED, Answer(200, "order:1"), Kind.CONFUSED),
         (Outcome.STORED, Answer(409), Kind.CONFUSED),
@@ -45,6 +46,8 @@ def kind_of(outcome: Outcome, answer: Answer | None, *, perhaps_again: bool = Fa
         (Outcome.STORED, None, Kind.UNANSWERED),
         (Outcome.DUPLICATE, Answer(200, "order:1"), None),
         (Outcome.DUPLICATE, Answer(201, "order:1"), Kind.CONFUSED),
+        (Outcome.DUPLICATE, Answer(202, "order:1"), None),
+        (Outcome.CONFLICT, Answer(202, "order:1"), Kind.TAKEN),
         (Outcome.CONFLICT, Answer(409), None),
         (Outcome.CONFLICT, Answer(409, field="decisionId"), None),
         (Outcome.CONFLICT, Answer(200, "order:1"), Kind.TAKEN),
