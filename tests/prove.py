@@ -83,6 +83,7 @@ def prove(name: str, proof: Proof) -> int:
     if changed:
         sys.stderr.write(f"prove: not on a clean tree; next: commit\n{changed}")
         return 2
+    commit = git("rev-parse", "HEAD").strip()
     began, started = datetime.now(UTC), time.monotonic()
     done = run(proof.command)
     kept = {
@@ -90,7 +91,7 @@ def prove(name: str, proof: Proof) -> int:
         "claim": proof.claim,
         "holds": done.returncode == 0,
         "command": proof.command,
-        "commit": git("rev-parse", "HEAD").strip(),
+        "commit": commit,
         "covers": list(proof.covers),
         "began": began.isoformat(timespec="seconds"),
         "took_s": round(time.monotonic() - started),
