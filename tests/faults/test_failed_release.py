@@ -1,6 +1,7 @@
 """A release that fails beside an earlier one: those replicas serve on, nothing of the failed one stays."""
 
 from collections.abc import Callable
+from secrets import token_hex
 
 import pytest
 
@@ -13,7 +14,7 @@ def test_earlier_replicas_serve_on_and_the_next_up_finds_all_as_it_was(
 ) -> None:
     before, volumes = stack.containers(), stack.volumes()
     key = stack.amas("keys", "show", "ingest").stdout.strip()
-    with Traffic(stack.http_port, key, "release") as traffic:
+    with Traffic(stack.http_port, key, f"release-{token_hex(3)}") as traffic:
         stack.release_image(failing_image("from-the-second-replica-on"))
         failed = stack.up()
         assert failed.returncode == 1
@@ -55,7 +56,7 @@ def test_a_good_release_after_a_failed_one_rolls_without_a_failed_request(
 ) -> None:
     key = stack.amas("keys", "show", "ingest").stdout.strip()
     before = set(stack.containers("api"))
-    with Traffic(stack.http_port, key, "release") as traffic:
+    with Traffic(stack.http_port, key, f"release-{token_hex(3)}") as traffic:
         stack.release_image(failing_image("at-once"))
         assert stack.up("--config", "writeBatchRows=400").returncode == 1
         stack.release_image(None)
