@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import cache, checks, database, environment, places, terminal
+from runbook import cache, checks, database, environment, places, switches, terminal
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
@@ -43,6 +43,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
 app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(switches.app, name="switch")
 app.command()(traffic)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -157,11 +158,12 @@ def status(stack: StackName, as_json: AsJson = False) -> None:
     Exits with 1 when a part is not healthy.
     """
     found = status_page.look(connect(), stack, places.image_lock(), datetime.now(UTC))
+    thrown = switches.thrown(lambda: switches.api_of(Stack(stack)))
     if as_json:
-        terminal.show_json(found.as_json())
+        terminal.show_json({**found.as_json(), "switches": [asdict(one) for one in thrown]})
     else:
         terminal.show_table(["part", "state", "up", "image", ""], status_page.table_rows(found))
-        terminal.show_lines(status_page.closing_lines(found))
+        terminal.show_lines([*status_page.closing_lines(found), *switches.status_lines(thrown)])
     if found.ill:
         raise typer.Exit(CheckFailed.exit_code)
 
