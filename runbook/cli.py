@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import cache, checks, database, environment, places, switches, terminal
+from runbook import cache, checks, database, environment, places, support, switches, terminal
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
@@ -232,6 +233,29 @@ def env(stack: StackName, as_json: AsJson = False) -> None:
         terminal.show_json(variables)
     else:
         terminal.show_raw("\n".join(environment.export_lines(variables)))
+
+
+@app.command("support-bundle")
+def support_bundle(
+    stack: StackName,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: a new file under .amas/support.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """One file for whoever helps: state, logs, metrics, no secret, no trace. Runs on the host."""
+    now = datetime.now(UTC)
+    file = support.place(stack, now, out)
+    held = Stack(stack)
+    with switches.api_of(held) as api:
+        files = support.bundle(connect(), stack, held.config(), api, now, terminal.Progress())
+    size_bytes = support.packed(files, file, now)
+    if as_json:
+        terminal.show_json({"file": str(file), "sizeBytes": size_bytes, "files": sorted(files)})
+    else:
+        terminal.show_lines(
+            [f"{file}  {terminal.size(size_bytes)}, {len(files)} files; look before you send it"]
+        )
 
 
 @keys_app.command("show")

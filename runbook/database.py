@@ -17,8 +17,14 @@ def psql(engine: Engine, stack: str, arguments: Sequence[str]) -> int:
 
 def count_run(engine: Engine, stack: str, run_id: str) -> int:
     """Rows of a marked run, counted by the database itself."""
-    answer = _ask(engine, require_part(engine, stack, "db"), "count_run.sql", {"run_id": run_id})
+    container = require_part(engine, stack, "db")
+    answer = _ask(engine, container, "count_run.sql", ["-XqAt", f"--set=run_id={run_id}"])
     return int(answer.strip())
+
+
+def report(engine: Engine, stack: str, script: str) -> str:
+    """What a script's statements answer, as tables for people."""
+    return _ask(engine, require_part(engine, stack, "db"), script, ["-X"])
 
 
 def psql_command(arguments: Sequence[str]) -> list[str]:
@@ -26,12 +32,11 @@ def psql_command(arguments: Sequence[str]) -> list[str]:
     return ["sh", "-c", f'exec psql -U {OWNER} -d "${{AMAS_DATABASE:-danci}}" "$@"', "psql", *arguments]
 
 
-def _ask(engine: Engine, container: Container, script: str, variables: dict[str, str]) -> str:
+def _ask(engine: Engine, container: Container, script: str, options: Sequence[str]) -> str:
     statement = (SQL / script).read_text()
-    quoted = [f"--set={name}={value}" for name, value in variables.items()]
     # psql expands :'name' only in what it reads from stdin, not in --command.
     feed = ["sh", "-c", 'printf "%s" "$0" | "$@"', statement]
-    exit_code, output = engine.run_inside(container, [*feed, *psql_command(["-XqAt", *quoted])])
+    exit_code, output = engine.run_inside(container, [*feed, *psql_command(options)])
     if exit_code != 0:
         raise CheckFailed(
             f"psql in {container.name} ended with {exit_code}: {output.strip()}", "amas logs db"

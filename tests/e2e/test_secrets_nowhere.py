@@ -1,6 +1,7 @@
 """Every secret of a stack is looked for in every place where one leaks by habit."""
 
 import json
+import tarfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ def test_no_secret_shows_anywhere(stack: Stack) -> None:
         **what_docker_tells(stack),
         "pulumi stack export": stack.shell("pulumi stack export").stdout.encode(),
         **kept_files(),
+        **support_bundle(stack),
     }
     assert search(places_searched, secrets) == {}
 
@@ -129,6 +131,16 @@ def kept_files() -> dict[str, bytes]:
     """All that this checkout keeps: logs, pulumi's state and history, the encrypted configuration."""
     found = [path for path in places.state_dir().rglob("*") if "plugins" not in path.parts]
     return {str(path): path.read_bytes() for path in found if path.is_file()}
+
+
+def support_bundle(stack: Stack) -> dict[str, bytes]:
+    file = Path(json.loads(stack.amas("support-bundle", "--json").stdout)["file"])
+    with tarfile.open(file) as archive:
+        files = {f"support bundle: {one.name}": archive.extractfile(one) for one in archive.getmembers()}
+        found = {name: opened.read() for name, opened in files.items() if opened}
+    file.unlink()
+    assert len(found) > 30
+    return found
 
 
 def values(stack: Stack) -> dict[str, str]:
