@@ -52,13 +52,11 @@ def show(stack: StackName, as_json: AsJson = False) -> None:
 def throw(
     name: Annotated[str, typer.Argument(help="Its name, as `amas switch list` tells it.")],
     position: Annotated[Position, typer.Argument(help="on or off.")],
+    reason: Annotated[str, typer.Option(help="Why, for those who come after you; needed both ways.")],
     stack: StackName,
-    reason: Annotated[str, typer.Option(help="Why; the others read it.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Throw one for the whole stack; replicas follow within two seconds. Runs on the host."""
-    if position is Position.ON and not reason:
-        raise typer.BadParameter("say why, for those who come after you: --reason TEXT")
     with api_of(Stack(stack)) as api:
         answer = api.put(f"{ROUTE}/{name}", {"on": position is Position.ON, "reason": reason})
         if answer.status != 200:

@@ -1,18 +1,21 @@
 """`python -m service`: one process, which ends with 0 after SIGTERM and every taken decision written."""
 
 import argparse
+import asyncio
 import logging
 import signal
 import socket
 import sys
 import time
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service import app, log, settings
-from service.errors import SettingsInvalid
+from service import app, http, log, settings
+from service.errors import Problem, SettingsInvalid
+from service.pace import Limits, Pace, Phase
 
 # The load balancer asks every second, believes the second failure, and keeps an address for 2 s more.
 DRAIN_S = 5.0
@@ -26,6 +29,10 @@ KEEP_ALIVE_S = 75
 MOST_AT_ONCE = 4096
 # A request's head; httptools itself would take any length.
 MOST_HEAD_BYTES = 64 * 1024
+# Of uvicorn's ticks, ten a second: one in so many looks for slow clients.
+LOOK_EVERY_TICKS = 5
+# A loop that was held up itself charges it to nobody.
+MOST_CHARGED_S = 1.0
 
 logger = logging.getLogger("Service")
 
@@ -40,7 +47,8 @@ def main() -> int:
         return 2
     log.configure(configured.log_level)
     service = app.create(configured)
-    server = DrainingServer(_uvicorn_config(service, options), service, options.drain_seconds)
+    limits = Limits(head_s=options.head_seconds, body_s=options.body_seconds, answer_s=options.answer_seconds)
+    server = DrainingServer(_uvicorn_config(service, options), service, options.drain_seconds, limits)
     try:
         server.run()
     except SystemExit as stopped:
@@ -54,6 +62,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", default="0.0.0.0")  # noqa: S104  # a container's own network
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--drain-seconds", type=float, default=DRAIN_S)
+    parser.add_argument("--head-seconds", type=float, default=Limits.head_s)
+    parser.add_argument("--body-seconds", type=float, default=Limits.body_s)
+    parser.add_argument("--answer-seconds", type=float, default=Limits.answer_s)
     return parser.parse_args()
 
 
@@ -63,7 +74,7 @@ def _uvicorn_config(service: app.Service, options: argparse.Namespace) -> uvicor
         host=options.host,
         port=options.port,
         loop="uvloop",
-        http=BoundedHead,
+        http=Guarded,
         ws="none",
         lifespan="on",
         interface="asgi3",
@@ -80,8 +91,12 @@ def _uvicorn_config(service: app.Service, options: argparse.Namespace) -> uvicor
 class DrainingServer(uvicorn.Server):
     """The first signal or a writer that ended starts the drain, its end or a second signal the end."""
 
-    def __init__(self, config: uvicorn.Config, service: app.Service, drain_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: app.Service, drain_s: float, limits: Limits | None = None
+    ) -> None:
         super().__init__(config)
+        self._limits = limits or Limits()
+        self._looked_at = time.monotonic()
         self._service = service
         self._drain_s = drain_s
         self._ends_at: float | None = None
@@ -113,30 +128,112 @@ class DrainingServer(uvicorn.Server):
             self._drain("the writer ended")
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             self.should_exit = True
+        if counter % LOOK_EVERY_TICKS == 0:
+            self._cut_slow_clients()
         return await super().on_tick(counter)
 
+    def _cut_slow_clients(self) -> None:
+        now = time.monotonic()
+        passed_s, self._looked_at = min(now - self._looked_at, MOST_CHARGED_S), now
+        for connection in list(self.server_state.connections):
+            phase = cast("Guarded", connection).cut_if_slow(passed_s, self._limits)
+            if phase is not None:
+                self._service.cut(phase)
+                logger.debug("slow client cut", extra={"phase": phase})
 
-class BoundedHead(HttpToolsProtocol):
-    """Closes a connection whose request head does not end."""
 
-    _head_bytes = 0
+class Guarded(HttpToolsProtocol):
+    """Refuses a request head that does not end, and closes on a client that is too slow; in our own form."""
+
+    _came_bytes = 0
     _in_head = True
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._pace = Pace()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        super().connection_made(cast("asyncio.Transport", OneWrite(transport, self.loop)))
+
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._came_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
-            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n")
-            self.transport.close()
+        if self._in_head and self._came_bytes > MOST_HEAD_BYTES:
+            self._refuse(Problem(431, "Head too large", f"a request's head may have {MOST_HEAD_BYTES} bytes"))
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._came_bytes = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._head_bytes = False, 0
+        self._in_head = False
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # its signature
+        self._refuse(Problem(400, "Bad request", "this cannot be read as an HTTP request"))
+
+    def cut_if_slow(self, passed_s: float, limits: Limits) -> Phase | None:
+        """What the client took too long for, `passed_s` after the last call; then it is closed."""
+        phase = self._waits_for()
+        if phase is None or not self._pace.overdue(phase, self.cycle, self._came_bytes, passed_s, limits):
+            return None
+        if phase == "head" or (phase == "body" and not self.cycle.response_started):
+            self._refuse(Problem(408, "Request too slow", f"the {phase} of the request took too long"))
+        else:
+            self.transport.abort()
+        return phase
+
+    def _waits_for(self) -> Phase | None:
+        """None while there is nothing to do, or the service is at it."""
+        if self.transport.is_closing():
+            return "close"
+        if self.flow.write_paused:
+            return "answer"
+        if self.cycle is None or self.cycle.response_complete:
+            # The first byte of a request ends the keep-alive time.
+            return "head" if self.timeout_keep_alive_task is None else None
+        return "body" if self.cycle.more_body and not self.flow.read_paused else None
+
+    def _refuse(self, problem: Problem) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Whoever works on it learns that there is nobody to answer.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write(http.raw_problem(problem))
+        self.transport.close()
+
+
+class OneWrite:
+    """A transport that sends what one turn of the loop writes at once: uvicorn writes head and body apart.
+
+    Each of them is a call into the kernel and a packet, which together cost as much as to parse a trace.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._held.clear()
+        self._transport.abort()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Wires the parts together; nothing but __main__ imports this."""
 
 import asyncio
+import gc
 import json
 import logging
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,19 +19,32 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service import http, keys
-from service.alerts import routes as alerts
+from service import http, keys, redisdb
+from service.admin import switches
+from service.admin.audit import Audited, Trail
+from service.admin.routes import Admin, shown
+from service.alerts import alerting
+from service.alerts.alerting import Alerting
 from service.cache import RedisCache
+from service.collector import share
+from service.collector.keep import Keep
+from service.collector.loop import Clock, Collecting, Plan, Readings, Sources
 from service.collector.middleware import Collector
+from service.collector.probes import Probe, Probes
+from service.collector.process import rss_bytes
+from service.collector.routes import About, Others
+from service.collector.snapshot import Gauges, Measured
+from service.collector.traffic import Meter
+from service.console import routes as console
 from service.db import Pool, Session
 from service.errors import Problem, StoreUnavailable
 from service.insights.ingest import Ingest
-from service.insights.insight import Cache, Database, Insights
-from service.insights.intake import Intake
-from service.insights.queue import WriteQueue
-from service.insights.reads import Reads
+from service.insights.insight import Cache, Database
+from service.insights.recording import Cluster, Outside, Recording
+from service.insights.retention import Session as RetentionSession
+from service.insights.spool import RedisSpool, Spool
 from service.insights.store import DatabaseStore, Store
-from service.insights.writer import Timing, Writer, WriterFailed
+from service.insights.writer import WriterFailed
 from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
@@ -40,6 +53,13 @@ from service.settings import Settings
 OPEN_WITHIN_S = 60.0
 # The writer's own retries end before this does.
 DRAIN_QUEUE_S = 10.0
+
+# An fsync of the spool takes a few milliseconds; a drain that ends still has to answer after it.
+SPOOL_TIMEOUT_S = 1.0
+# For the audit entries of the last moments.
+AUDIT_WITHIN_S = 2.0
+# Longer than an honest answer of the queue Redis takes, shorter than anybody wants to wait for a switch.
+BOARD_TIMEOUT_S = 0.5
 
 OPENAPI = Path(__file__).with_name("openapi.json")
 
@@ -56,9 +76,18 @@ class Stores:
     """
 
     writes: Store
+    # The drain of the spool, replays and the retention share one connection beside the writer's.
+    aside: Store
+    session: RetentionSession
+    spool: Spool
     reads: Database
     cache: Cache
     dependencies: list[Dependency]
+    board: switches.Board
+    snapshots: share.Board
+    alerts: alerting.Outside
+    # Open, free, and requests that wait for one.
+    connections: Callable[[], tuple[int, int, int]]
     open: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
 
@@ -66,17 +95,25 @@ class Stores:
 class Service:
     """One replica: the ASGI app and what runs beside it."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, stores: Stores) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, stores: Stores, replica: str | None = None
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._stores = stores
-        self._keys = keys.parse(settings.api_keys)
-        self.queue = WriteQueue(settings.write_queue_rows, time.monotonic)
-        timing = Timing(time.monotonic, random.random)
-        self.writer = Writer(self.queue, stores.writes, metrics, timing, settings.write_batch_rows)
+        self._keys = keys.parse(settings.api_keys, metrics.key_refused)
+        self.switches = switches.Switches(stores.board, _configured(settings))
+        self.trail = Trail(stores.reads, metrics.audit_lost)
+        self.recording = self._recording()
+        self.queue, self.writer = self.recording.queue, self.recording.writer
         self._writing = Dependency("writer", required=False, ask=self._ask_writer)
         self.readiness = Readiness([*stores.dependencies, self._writing], time.monotonic)
         metrics.watch_queue(lambda: self.queue.rows)
+        metrics.watch_switches(self.switches.is_on)
+        self.replica = replica or share.replica_id()
+        self.meter = Meter()
+        self.collecting = self._collecting()
+        self.alerting = self._alerting()
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -93,10 +130,16 @@ class Service:
             return
         for outside in self._stores.dependencies:
             outside.required = False
+        # Before the first request: what was switched off stays so over a restart.
+        await self.switches.refresh()
         self._tasks = [
-            asyncio.create_task(self.writer.run()),
-            asyncio.create_task(self._metrics.watch_loop()),
+            *map(asyncio.create_task, self.recording.running()),
+            asyncio.create_task(self._metrics.watch_loop(self.collecting.noticed)),
+            asyncio.create_task(self.collecting.run()),
+            asyncio.create_task(self.switches.follow()),
+            asyncio.create_task(self.trail.keep()),
         ]
+        self.alerting.start()
 
     async def _opened(self) -> bool:
         """False when the end was asked for first: a database that is away would hold it up for long."""
@@ -115,13 +158,13 @@ class Service:
 
     async def stop(self) -> None:
         """Write what was taken, then let go of the stores."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_QUEUE_S):
-                await self.queue.emptied()
-        left = self.queue.rows
+        left = await self.recording.finish(DRAIN_QUEUE_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.collecting.finish()
+        await self.alerting.stop()
+        await self.trail.finish(AUDIT_WITHIN_S)
         await self._stores.close()
         logger.info("stopped", extra={"unanswered": left})
 
@@ -132,8 +175,12 @@ class Service:
             # Setting it here would not wake a loop that waits for the network.
             self._loop.call_soon_threadsafe(self._stopping.set)
 
+    def cut(self, phase: str) -> None:
+        """A client was too slow; the server has closed on it."""
+        self._metrics.cut(phase)
+
     def finish_within(self, seconds: float) -> None:
-        """What the store has not answered by then is answered with 503."""
+        """What the store has not answered by then goes to the spool, and is answered 503 if that is away."""
         asyncio.get_running_loop().call_later(seconds, self.writer.call_off)
 
     async def _ask_writer(self) -> None:
@@ -144,55 +191,136 @@ class Service:
             raise StoreUnavailable("the writer waits for the database")
 
     def _app(self) -> ASGIApp:
-        intake = Intake(
-            self.queue, self._metrics, _now, timedelta(days=self._settings.insights_retention_days)
-        )
-        ingest = Ingest(
-            intake, lambda key: self._keys.demand("ingest", key), self._settings.disable_insight_writes
-        )
-        app: ASGIApp = http.Edge(_first(ingest, self._starlette()))
+        ingest = Ingest(self.recording.intake, lambda key: self._keys.demand("ingest", key))
+        audited = Audited(self._starlette(), self.trail.note, _now)
+        app: ASGIApp = http.Edge(_first(ingest, audited))
         if not self._settings.disable_metrics_collection:
-            app = Collector(app, self._metrics.requests)
+            app = Collector(app, self._metrics.requests, self.meter)
         return app
+
+    def _recording(self) -> Recording:
+        stores = self._stores
+        outside = Outside(
+            stores.writes, stores.aside, stores.session, stores.reads, stores.cache, stores.spool
+        )
+        cluster = Cluster(lambda: self.switches.is_on(switches.INSIGHT_WRITES), self.is_leader, _now)
+        return Recording(self._settings, self._metrics, outside, cluster)
+
+    def _collecting(self) -> Collecting:
+        interval_s = self._settings.metrics_collection_interval / 1000
+        clock = Clock()
+        readings = Readings(
+            self._metrics.counters, self._gauges, lambda: self.switches.is_on(switches.METRICS_COLLECTION)
+        )
+        return Collecting(
+            Plan(interval_s, self._settings.replicas_expected),
+            Sources(self.meter, readings, Probes(self._probes())),
+            share.Shared(self._stores.snapshots, self.replica, interval_s, clock.now),
+            Keep(self._stores.reads, self.is_leader, interval_s),
+            self._metrics,
+            clock,
+        )
+
+    def _alerting(self) -> Alerting:
+        asked = alerting.Asked(
+            self.collecting.values,
+            lambda: len(self.collecting.shared.live()),
+            lambda: self.switches.is_on(switches.NOTIFICATIONS),
+        )
+        series = self._metrics.alerts
+        made = Alerting(self._settings, self.replica, self._stores.alerts, asked, series)
+        series.watch(made.oldest_s)
+        return made
+
+    def is_leader(self) -> bool:
+        """One replica at a time does what is done once for all."""
+        return self.alerting.is_leader()
+
+    def _gauges(self) -> Gauges:
+        connections = self._stores.connections()
+        return Gauges(
+            queue_rows=self.queue.rows,
+            queue_age_s=self.queue.age_s,
+            pool_open=connections[0],
+            pool_free=connections[1],
+            pool_awaited=connections[2],
+            pool_most=_reading(self._settings),
+            rss_bytes=rss_bytes(),
+            draining=self.readiness.draining,
+        )
+
+    def _probes(self) -> list[Probe]:
+        return [
+            Probe("stores", self._outside),
+            Probe("spool", self.recording.facts.of_spool, {"spool.up": (0.0, 1)}),
+            Probe("insights", self.recording.facts.of_database),
+        ]
+
+    async def _outside(self) -> dict[str, Measured]:
+        """1 for each store that answers, 0 for each that does not; asked once a second at most."""
+        await self.readiness.report()
+        names = {"database": "db.up", "cache": "cache.up"}
+        return {
+            names[one.name]: (float(one.reason is None), 1)
+            for one in self.readiness.dependencies
+            if one.name in names
+        }
 
     @property
     def routes(self) -> list[Route]:
         """All but the hot one."""
-        insights = Insights(
-            self._stores.reads,
-            self._stores.cache,
-            self._metrics.cache_hits,
-            self._metrics.cache_misses,
-            self._settings.cache_ttl_amas_state,
+        admin = Admin(
+            self.switches, self._stores.reads, _now, self._demand_if_open("read"), self._demand("admin")
         )
-        reads = Reads(insights, self._stores.reads, _now, self._demand_if_open("read"), self._demand("admin"))
+        about = About(
+            self.collecting,
+            Others(self.alerting.leader, self.alerting.status, lambda: shown(self.switches)),
+            self._demand_if_open("read"),
+            self._settings.cache_ttl_amas_metrics,
+        )
         return [
             Route("/health", _health),
             Route("/ready", self._ready),
             Route("/openapi.json", _openapi),
             Route("/api/about/metrics/prometheus", self._prometheus),
-            *reads.routes(),
-            *alerts.routes(self._demand_if_open("read")),
+            *self.recording.routes(self._demand_if_open("read"), self._demand("admin")),
+            *self.alerting.routes(self._demand_if_open("read"), self._demand("admin")),
+            *admin.routes(),
+            *about.routes(),
+            *console.routes(),
         ]
 
     def _starlette(self) -> Starlette:
         answered = (Problem, HTTPException, StoreUnavailable, Exception)
-        return Starlette(
+        app = Starlette(
             routes=self.routes,
             exception_handlers=dict.fromkeys(answered, http.problem_response),
             lifespan=self._lifespan,
         )
+        # A path has one spelling; a redirect would be built from the Host header that came.
+        app.router.redirect_slashes = False
+        return app
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await self.start()
+        # What stands now stays: to look at all of it again would stop everything for tens of milliseconds.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:
             await self.stop()
 
     def _demand(self, scope: keys.Scope) -> Callable[[Request], None]:
-        return lambda request: self._keys.demand(scope, request.headers.get("authorization"))
+        """Leaves whose admin key it was to the audit log."""
+
+        def demand(request: Request) -> None:
+            who = self._keys.demand(scope, http.authorization(request.scope))
+            if scope == "admin":
+                request.scope[http.ADMIN] = who
+
+        return demand
 
     def _demand_if_open(self, scope: keys.Scope) -> Callable[[Request], None]:
         """Reads and metrics are open unless told otherwise."""
@@ -211,12 +339,20 @@ class Service:
 
 def create(settings: Settings) -> Service:
     """The service on its real stores, not yet opened."""
+    replica = share.replica_id()
     metrics = Metrics(_version())
-    # One connection writes, one tells whether the database lives: neither waits behind the reads.
-    reads = Pool(settings.database_url, settings.db_connection_pool_size - 2, settings.db_statement_timeout)
+    # One connection writes, one tells whether the database lives: neither waits behind the reads. What is
+    # drained, replayed or dropped has one aside, which the smallest pool has beyond its size.
+    reads = Pool(settings.database_url, _reading(settings), settings.db_statement_timeout)
     writer = Session(settings.database_url, settings.db_statement_timeout)
+    aside = Session(settings.database_url, settings.db_statement_timeout, "amas-aside")
     watch = Session(settings.database_url, settings.db_statement_timeout)
     cache = RedisCache(settings.redis_url, metrics.cache_errors, time.monotonic)
+    queue = redisdb.connect(settings.queue_url, timeout_s=SPOOL_TIMEOUT_S, most_connections=32)
+    spool = RedisSpool(queue, replica)
+    board = redisdb.connect(settings.queue_url, timeout_s=BOARD_TIMEOUT_S, most_connections=2)
+    shared = redisdb.connect(settings.queue_url, timeout_s=BOARD_TIMEOUT_S, most_connections=2)
+    alerts = redisdb.connect(settings.queue_url, timeout_s=BOARD_TIMEOUT_S, most_connections=4)
     metrics.watch_pool(reads.sizes)
 
     async def ask_database() -> None:
@@ -226,20 +362,32 @@ def create(settings: Settings) -> Service:
         await reads.open(OPEN_WITHIN_S)
 
     async def close_stores() -> None:
-        await asyncio.gather(reads.close(), writer.close(), watch.close(), cache.close())
+        await asyncio.gather(
+            *(one.close() for one in (reads, writer, aside, watch, cache, spool)),
+            board.aclose(),
+            shared.aclose(),
+            alerts.aclose(),
+        )
 
     stores = Stores(
         writes=DatabaseStore(writer),
+        aside=DatabaseStore(aside),
+        session=aside,
+        spool=spool,
         reads=reads,
         cache=cache,
         dependencies=[
             Dependency("database", required=True, ask=ask_database),
             Dependency("cache", required=False, ask=cache.ping),
         ],
+        board=switches.RedisBoard(board),
+        snapshots=share.RedisBoard(shared, settings.metrics_collection_interval / 1000),
+        alerts=alerting.real(settings, replica, alerts),
+        connections=reads.sizes,
         open=open_stores,
         close=close_stores,
     )
-    return Service(settings, metrics, stores)
+    return Service(settings, metrics, stores, replica)
 
 
 def _first(hot: ASGIApp, others: ASGIApp) -> ASGIApp:
@@ -261,6 +409,20 @@ async def _health(_: Request) -> Response:
 
 async def _openapi(_: Request) -> Response:
     return http.json_response(OPENAPI.read_bytes())
+
+
+def _reading(settings: Settings) -> int:
+    """How many connections read."""
+    return max(1, settings.db_connection_pool_size - 3)
+
+
+def _configured(settings: Settings) -> list[str]:
+    """The switches that the environment holds on."""
+    held = {
+        switches.INSIGHT_WRITES: settings.disable_insight_writes,
+        switches.METRICS_COLLECTION: settings.disable_metrics_collection,
+    }
+    return [name for name, on in held.items() if on]
 
 
 def _now() -> datetime:

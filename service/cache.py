@@ -11,6 +11,8 @@ TIMEOUT_S = 0.25
 # After a failure the cache is left alone for so long, so that reads do not each wait for it.
 REST_S = 1.0
 MOST_CONNECTIONS = 20
+# Keys looked at in one step of a SCAN.
+SCAN_KEYS = 1000
 # TTLs are spread by a tenth, so that what was cached together does not expire together.
 JITTER = 0.1
 
@@ -48,12 +50,40 @@ class RedisCache:
         # Always bytes: the client is not told to decode.
         return found if isinstance(found, bytes) else None
 
+    async def get_many(self, keys: list[str]) -> list[bytes | None]:
+        nothing: list[bytes | None] = [None] * len(keys)
+        if self._resting():
+            return nothing
+        try:
+            found = await self._redis.mget(keys)
+        except (RedisError, OSError):
+            self._failed()
+            return nothing
+        return [one if isinstance(one, bytes) else None for one in found]
+
+    async def stands(self, key: str) -> bool | None:
+        """None when the cache could not be asked."""
+        if self._resting():
+            return None
+        try:
+            return await self._redis.get(key) is not None
+        except (RedisError, OSError):
+            self._failed()
+            return None
+
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        await self._set(key, value, ttl_s, only_new=False)
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Unless the key is there already."""
+        await self._set(key, value, ttl_s, only_new=True)
+
+    async def _set(self, key: str, value: bytes, ttl_s: float, *, only_new: bool) -> None:
         if self._resting():
             return
         spread_s = ttl_s * (1 + JITTER * (2 * self._jitter() - 1))
         try:
-            await self._redis.set(key, value, px=max(1, round(spread_s * 1000)))
+            await self._redis.set(key, value, px=max(1, round(spread_s * 1000)), nx=only_new)
         except (RedisError, OSError):
             self._failed()
 
@@ -62,6 +92,22 @@ class RedisCache:
         try:
             if keys:
                 await self._redis.unlink(*keys)
+        except (RedisError, OSError):
+            self._failed()
+            return False
+        return True
+
+    async def drop_prefix(self, prefix: str) -> bool:
+        """By SCAN, which lets others in between; KEYS would hold up everybody. False as for drop."""
+        try:
+            found: list[bytes] = []
+            async for key in self._redis.scan_iter(match=prefix + "*", count=SCAN_KEYS):
+                found.append(key)
+                if len(found) == SCAN_KEYS:
+                    await self._redis.unlink(*found)
+                    found.clear()
+            if found:
+                await self._redis.unlink(*found)
         except (RedisError, OSError):
             self._failed()
             return False

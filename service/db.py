@@ -85,12 +85,14 @@ class Pool:
 
 
 class Session:
-    """One connection of its own, made again when it broke. Every statement is its own transaction."""
+    """One connection of its own, made when it is needed. Every statement is its own transaction."""
 
-    def __init__(self, url: str, statement_timeout_ms: int) -> None:
+    def __init__(self, url: str, statement_timeout_ms: int, application: str = "amas-writer") -> None:
         self._url = url
         self._limit_s = statement_timeout_ms / 1000 + BEYOND_STATEMENT_S
-        self._arguments = _session_arguments("amas-writer", statement_timeout_ms)
+        self._arguments = _session_arguments(application, statement_timeout_ms)
+        # One statement at a time: a warning belongs to the statement it came with.
+        self._turn = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._warnings: list[str] = []
 
@@ -100,6 +102,10 @@ class Session:
         A warning counts as not committed: a cancelled wait for the standby is told by nothing else.
         Raises StoreUnavailable, also when the outcome is not known, or StoreRefused.
         """
+        async with self._turn:
+            return await self._rows(query, parameters)
+
+    async def _rows(self, query: str, parameters: Parameters) -> Rows:
         try:
             with translated():
                 connection = await self._connected()

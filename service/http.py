@@ -1,5 +1,7 @@
 """The HTTP edge: request ids, security headers, problem answers, bodies within limits."""
 
+import dataclasses
+import itertools
 import logging
 import os
 import re
@@ -9,6 +11,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import Disconnected, Problem, ServiceError, StoreUnavailable
@@ -16,15 +19,24 @@ from service.errors import Disconnected, Problem, ServiceError, StoreUnavailable
 JSON = b"application/json"
 PROBLEM = "application/problem+json"
 REQUEST_ID = "amas.request_id"
+# Whose key it was, where a route demanded one of scope admin; see `keys.Keys.demand`.
+ADMIN = "amas.admin"
+# What an admin action is done to, where neither path nor query tells; set by its route.
+TARGET = "amas.target"
+# Where a route that does answer a page leaves its own content security policy.
+POLICY = "amas.policy"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-# An API: nothing here is ever a page, a script or something to frame.
+# Random for this process and counted in it: to ask the kernel for each would cost more than to parse one.
+_NEXT_ID = os.urandom(9).hex().encode() + b"-%x"
+_COUNT = itertools.count(1)
+# An API: but for the console, nothing here is ever a page or a script, and nothing is to be framed.
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 )
+_NOTHING = b"default-src 'none'; frame-ancestors 'none'"
 _NO_STORE = (b"cache-control", b"no-store")
 
 logger = logging.getLogger("Http")
@@ -48,7 +60,8 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *_SECURITY, (b"x-request-id", request_id)]
+                policy = (b"content-security-policy", scope.get(POLICY, _NOTHING))
+                message["headers"] = [*message["headers"], *_SECURITY, policy, (b"x-request-id", request_id)]
             await send(message)
 
         try:
@@ -65,7 +78,7 @@ class Edge:
 
 def _request_id(scope: Scope) -> bytes:
     came = header(scope, b"x-request-id")
-    return came if came and _REQUEST_ID.fullmatch(came) else os.urandom(12).hex().encode()
+    return came if came and _REQUEST_ID.fullmatch(came) else _NEXT_ID % next(_COUNT)
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:
@@ -75,6 +88,12 @@ def header(scope: Scope, name: bytes) -> bytes | None:
             found: bytes = value
             return found
     return None
+
+
+def authorization(scope: Scope) -> str | None:
+    """Several headers are joined, as lists are, into what no key matches: it is not for us to pick one."""
+    came = [value for key, value in scope["headers"] if key == b"authorization"]
+    return b", ".join(came).decode("latin-1") if came else None
 
 
 def as_problem(error: Exception) -> Problem:
@@ -115,6 +134,23 @@ async def send_problem(send: Send, scope: Scope, problem: Problem) -> None:
     await respond(send, problem.status, body, PROBLEM.encode(), headers)
 
 
+def raw_problem(problem: Problem) -> bytes:
+    """A whole HTTP/1.1 answer, for what is refused before it is a request; the connection ends with it."""
+    request_id = os.urandom(12).hex()
+    body = problem_body(problem, request_id)
+    headers = [
+        (b"content-type", PROBLEM.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        _NO_STORE,
+        *_SECURITY,
+        (b"content-security-policy", _NOTHING),
+        (b"x-request-id", request_id.encode()),
+    ]
+    status = f"HTTP/1.1 {problem.status} {problem.title}".encode()
+    return b"\r\n".join([status, *(name + b": " + value for name, value in headers), b"", body])
+
+
 async def respond(
     send: Send,
     status: int,
@@ -132,8 +168,19 @@ async def respond(
 async def problem_response(request: Request, error: Exception) -> Response:
     """Starlette's exception handler."""
     problem = as_problem(error)
+    if problem.status == 405:
+        problem = dataclasses.replace(problem, headers={"Allow": _allowed(request)})
     body = problem_body(problem, request.scope[REQUEST_ID])
     return Response(body, problem.status, dict(problem.headers) | {"Cache-Control": "no-store"}, PROBLEM)
+
+
+def _allowed(request: Request) -> str:
+    """What all routes of that path take; the framework names those of the first one only."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

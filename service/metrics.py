@@ -3,14 +3,18 @@
 import asyncio
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import prometheus_client as prometheus
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
+from service import keys, pace
+from service.admin import switches
+from service.collector.snapshot import Counters
 from service.insights.decision import Outcome
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -18,12 +22,22 @@ prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 WRITE_BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROUTES = (
-    "health", "ready", "metrics", "decisions", "insight", "insights", "rate", "cache", "runs", "alerts",
-    "openapi", "__unknown__",
+    "health", "ready", "metrics", "openapi", "console", "decisions", "insight", "insights", "rate", "cache",
+    "runs", "dead_letters", "switches", "audit", "alerts", "silences", "rules", "slo", "monitoring", "series",
+    "__unknown__",
 )  # fmt: skip
+CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 ERRORS = (400, 401, 403, 404, 405, 409, 413, 415, 431, 499, 500, 503)
+# Why a trace that was spooled ended in the dead letters.
+BURIALS = ("poison", "conflict", "unreadable", "undelivered")
 REFUSALS = ("invalid", "too_big", "queue_full", "store_away", "writes_disabled", "poison")
+SEVERITIES = ("low", "medium", "high", "critical")
 LOOP_SAMPLE_S = 1.0
+# Outcomes that the snapshots hold, under the names of their fields there.
+COUNTED = (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT)
+# While a page is rendered, so long after so many samples; these take a millisecond at most.
+PAUSE_S = 0.0001
+SAMPLES_AT_ONCE = 64
 
 
 class Metrics:
@@ -45,15 +59,48 @@ class Metrics:
         self._refused = self._counter(
             "amas_decisions_refused", "Decisions that were not taken, by reason.", "reason", REFUSALS
         )
+        self._keys_refused = self._counter(
+            "amas_keys_refused", "Requests that were not let in, by reason.", "reason", keys.REFUSALS
+        )
+        self._cut = self._counter(
+            "amas_connections_cut", "Connections closed on a client that was too slow.", "phase", pace.PHASES
+        )
+        self.audit_lost = self._plain("amas_audit_lost", "Audit entries that stand in the log alone.")
         self._letters = self._plain("amas_dead_letters", "Decisions the database refused, kept apart.")
+        self._buried = self._counter(
+            "amas_spool_buried", "Spooled decisions now in the dead letters, by cause.", "cause", BURIALS
+        )
+        self._drained = self._plain("amas_spool_drained", "Spooled decisions brought into the database.")
+        self._spool_errors = self._plain("amas_spool_errors", "Attempts to spool that failed.")
+        self._drain_errors = self._plain("amas_spool_drain_errors", "Batches of the drain that failed.")
+        self._replayed = self._plain("amas_dead_letters_replayed", "Dead letters that were stored after all.")
+        self._retention_errors = self._plain("amas_retention_errors", "Runs of the retention that failed.")
+        self._oldest_chunk = self._gauge(
+            "amas_oldest_chunk_age_seconds", "Since the end of the oldest chunk's day."
+        )
+        self._retained_at = self._gauge(
+            "amas_retention_last_success_timestamp_seconds", "When the retention last ran to its end."
+        )
         self._retries = self._plain("amas_write_retries", "Batches tried again after a failure.")
         self.cache_hits = self._plain("amas_cache_hits", "Insights answered from the cache.")
         self.cache_misses = self._plain("amas_cache_misses", "Insights the cache did not hold.")
         self.cache_errors = self._plain("amas_cache_errors", "Cache operations that failed.")
         self.requests = Requests(self.registry)
+        self.alerts = AlertSeries(self.registry)
         self._lag = prometheus.Gauge(
             "amas_event_loop_lag_seconds", "How late the event loop woke last time.", registry=self.registry
         )
+        self._collected_at = prometheus.Gauge(
+            "amas_collector_last_run_timestamp_seconds",
+            "When the last interval ended well, 0 for never.",
+            registry=self.registry,
+        )
+        self._collecting_s = prometheus.Gauge(
+            "amas_collector_duration_seconds",
+            "What the last interval took, from taking it to keeping it.",
+            registry=self.registry,
+        )
+        self._collector_errors = self._plain("amas_collector_errors", "Intervals that failed.")
         info = prometheus.Gauge("amas_build_info", "Always 1.", ["version"], registry=self.registry)
         info.labels(version).set(1)
         prometheus.ProcessCollector(registry=self.registry)
@@ -68,11 +115,57 @@ class Metrics:
         self._letters.inc()
         self._refused["poison"].inc()
 
+    def spooled(self, count: int) -> None:
+        """Acknowledged by the spool; the store's durations are not touched."""
+        self._outcomes[Outcome.SPOOLED].inc(count)
+
+    def spool_failed(self) -> None:
+        self._spool_errors.inc()
+
+    def drained(self, count: int) -> None:
+        self._drained.inc(count)
+
+    def drain_buried(self, cause: str) -> None:
+        self._letters.inc()
+        self._buried[cause].inc()
+
+    def drain_failed(self) -> None:
+        self._drain_errors.inc()
+
+    def replayed(self, count: int) -> None:
+        self._replayed.inc(count)
+
+    def retention_failed(self) -> None:
+        self._retention_errors.inc()
+
+    def retained(self, last_success: float | None, oldest_chunk_age_s: float) -> None:
+        """`last_success` in seconds since 1970."""
+        self._oldest_chunk.set(oldest_chunk_age_s)
+        if last_success is not None:
+            self._retained_at.set(last_success)
+
+    def watch_spool(self, length: Callable[[], float]) -> None:
+        gauge = self._gauge("amas_spool_length", "Decisions that wait in the spool, as last seen here.")
+        gauge.set_function(length)
+
     def retried(self) -> None:
         self._retries.inc()
 
     def refused(self, reason: str) -> None:
         self._refused[reason].inc()
+
+    def key_refused(self, reason: str) -> None:
+        self._keys_refused[reason].inc()
+
+    def cut(self, phase: str) -> None:
+        self._cut[phase].inc()
+
+    def watch_switches(self, is_on: Callable[[str], bool]) -> None:
+        gauge = prometheus.Gauge(
+            "amas_switch_on", "1 while the switch is thrown.", ["name"], registry=self.registry
+        )
+        for name in switches.NAMES:
+            gauge.labels(name).set_function(_asked(is_on, name))
 
     def watch_queue(self, rows: Callable[[], float]) -> None:
         gauge = prometheus.Gauge(
@@ -87,17 +180,35 @@ class Metrics:
         for place, state in enumerate(("open", "free", "awaited")):
             gauge.labels(state).set_function(_picked(sizes, place))
 
-    async def watch_loop(self) -> None:
+    async def watch_loop(self, noticed: Callable[[float], None]) -> None:
         """Until cancelled: how late a sleep of known length ends is what every request waits besides."""
         while True:
             start = time.monotonic()
             await asyncio.sleep(LOOP_SAMPLE_S)
-            self._lag.set(max(0.0, time.monotonic() - start - LOOP_SAMPLE_S))
+            lag_s = max(0.0, time.monotonic() - start - LOOP_SAMPLE_S)
+            self._lag.set(lag_s)
+            noticed(lag_s)
+
+    def counters(self) -> Counters:
+        """What the snapshots take the differences of."""
+        outcomes = {one.value: _total(self._outcomes[one]) for one in COUNTED}
+        hits, misses = _total(self.cache_hits), _total(self.cache_misses)
+        return Counters(cache_hits=hits, cache_misses=misses, cpu_s=time.process_time(), **outcomes)
+
+    def collected(self, at: float, duration_s: float) -> None:
+        self._collected_at.set(at)
+        self._collecting_s.set(duration_s)
+
+    def collector_failed(self) -> None:
+        self._collector_errors.inc()
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Body and content type: the text format, or OpenMetrics where it is asked for. Blocks 1 to 3 ms."""
+        """Body and content type: the text format, or OpenMetrics where it is asked for.
+
+        To be called in a thread, which lets the event loop in between.
+        """
         encoder, content_type = choose_encoder(accept)
-        return encoder(self.registry), content_type
+        return encoder(_Paced(self.registry)), content_type
 
     def _counter(
         self, name: str, text: str, label: str, values: Iterable[str]
@@ -105,36 +216,158 @@ class Metrics:
         counter = prometheus.Counter(name, text, [label], registry=self.registry)
         return {value: counter.labels(value) for value in values}
 
+    def _gauge(self, name: str, text: str) -> prometheus.Gauge:
+        return prometheus.Gauge(name, text, registry=self.registry)
+
     def _plain(self, name: str, text: str) -> prometheus.Counter:
         return prometheus.Counter(name, text, registry=self.registry)
 
 
-class Requests:
-    """Series of the HTTP edge, with children looked up once: a label lookup costs more than a count."""
+class Requests(Collector):
+    """Series of the HTTP edge: plain lists, since the library's own children cost three times as much."""
 
     def __init__(self, registry: prometheus.CollectorRegistry) -> None:
-        durations = prometheus.Histogram(
-            "amas_http_request_duration_seconds",
-            "From the request's head to the end of its answer.",
-            ["route"],
-            buckets=REQUEST_BUCKETS_S,
-            registry=registry,
-        )
-        answers = prometheus.Counter(
-            "amas_http_requests", "Answers by route and class.", ["route", "class"], registry=registry
-        )
-        errors = prometheus.Counter("http_errors", "Answers of 4xx and 5xx.", ["status"], registry=registry)
-        classes = ("1xx", "2xx", "3xx", "4xx", "5xx")
-        self._observe = {route: durations.labels(route).observe for route in ROUTES}
-        self._count = {route: [answers.labels(route, one).inc for one in classes] for route in ROUTES}
-        self._errors = {status: errors.labels(str(status)).inc for status in ERRORS}
-        self._other_errors = {4: errors.labels("4xx").inc, 5: errors.labels("5xx").inc}
+        self._routes = {route: _Route() for route in ROUTES}
+        self._errors = {str(status): 0 for status in (*ERRORS, "4xx", "5xx")}
+        registry.register(self)
 
     def answered(self, route: str, status: int, duration_s: float) -> None:
-        self._observe[route](duration_s)
-        self._count[route][status // 100 - 1]()
+        one = self._routes[route]
+        one.durations[bisect_left(REQUEST_BUCKETS_S, duration_s)] += 1
+        one.sum_s += duration_s
+        one.classes[status // 100 - 1] += 1
         if status >= 400:
-            self._errors.get(status, self._other_errors[status // 100])()
+            self._errors[str(status) if status in ERRORS else CLASSES[status // 100 - 1]] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        durations = HistogramMetricFamily(
+            "amas_http_request_duration_seconds",
+            "From the request's head to the end of its answer.",
+            labels=["route"],
+        )
+        answers = CounterMetricFamily(
+            "amas_http_requests", "Answers by route and class.", labels=["route", "class"]
+        )
+        errors = CounterMetricFamily("http_errors", "Answers of 4xx and 5xx.", labels=["status"])
+        bounds = [*map(str, REQUEST_BUCKETS_S), "+Inf"]
+        for route, one in self._routes.items():
+            cumulated = list(zip(bounds, accumulate(one.durations), strict=True))
+            durations.add_metric([route], cumulated, one.sum_s)
+            for name, count in zip(CLASSES, one.classes, strict=True):
+                answers.add_metric([route, name], count)
+        for status, count in self._errors.items():
+            errors.add_metric([status], count)
+        yield from (durations, answers, errors)
+
+
+def _total(counter: prometheus.Counter) -> float:
+    return next(iter(counter.collect())).samples[0].value
+
+
+class _Paced(Collector):
+    """A registry that sleeps between samples: whoever renders holds the interpreter for 5 ms else."""
+
+    def __init__(self, registry: prometheus.CollectorRegistry) -> None:
+        self._registry = registry
+        self._given = 0
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._registry.collect():
+            family.samples = _Samples(family.samples, self._gave)
+            yield family
+
+    def _gave(self) -> None:
+        self._given += 1
+        if self._given % SAMPLES_AT_ONCE == 0:
+            time.sleep(PAUSE_S)
+
+
+class _Samples(list[Sample]):
+    """Tells of each that is given out."""
+
+    def __init__(self, samples: Iterable[Sample], gave: Callable[[], None]) -> None:
+        super().__init__(samples)
+        self._gave = gave
+
+    def __iter__(self) -> Iterator[Sample]:
+        for sample in super().__iter__():
+            self._gave()
+            yield sample
+
+
+class _Route:
+    """What one route has answered."""
+
+    __slots__ = ("classes", "durations", "sum_s")
+
+    def __init__(self) -> None:
+        self.durations = [0] * (len(REQUEST_BUCKETS_S) + 1)
+        self.classes = [0] * len(CLASSES)
+        self.sum_s = 0.0
+
+
+def _asked(is_on: Callable[[str], bool], name: str) -> Callable[[], float]:
+    return lambda: float(is_on(name))
+
+
+class AlertSeries:
+    """What the alerts tell about themselves."""
+
+    def __init__(self, registry: prometheus.CollectorRegistry) -> None:
+        self._registry = registry
+        firing = prometheus.Gauge("amas_alerts_firing", "Alerts firing now.", ["severity"], registry=registry)
+        self._firing = {one: firing.labels(one) for one in SEVERITIES}
+        transitions = prometheus.Counter(
+            "amas_alert_transitions", "Alerts that began or ended.", ["status"], registry=registry
+        )
+        self._transitions = {one: transitions.labels(one) for one in ("firing", "resolved")}
+        sent = prometheus.Counter(
+            "amas_notifications", "Attempts to tell a receiver.", ["result"], registry=registry
+        )
+        self._sent = {one: sent.labels(one) for one in ("delivered", "retried", "failed")}
+        beats = prometheus.Counter(
+            "amas_heartbeats", "Heartbeats to the outside watchdog.", ["result"], registry=registry
+        )
+        self._beats = {one: beats.labels(one) for one in ("delivered", "failed")}
+        self._took = prometheus.Gauge(
+            "amas_alert_evaluation_seconds", "What the last evaluation of all rules took.", registry=registry
+        )
+        self._evaluated_at = prometheus.Gauge(
+            "amas_alert_last_evaluation_timestamp_seconds",
+            "When this replica last evaluated the rules, 0 for never.",
+            registry=registry,
+        )
+        self._leads = prometheus.Gauge(
+            "amas_alert_leader", "1 while this replica evaluates and tells for all.", registry=registry
+        )
+
+    def firing(self, by_severity: Mapping[str, int]) -> None:
+        for severity, gauge in self._firing.items():
+            gauge.set(by_severity.get(severity, 0))
+
+    def transitioned(self, status: str) -> None:
+        self._transitions[status].inc()
+
+    def notified(self, result: str) -> None:
+        self._sent[result].inc()
+
+    def heartbeat(self, result: str) -> None:
+        self._beats[result].inc()
+
+    def evaluated(self, took_s: float, at: float) -> None:
+        self._took.set(took_s)
+        self._evaluated_at.set(at)
+
+    def leads(self, leads: bool) -> None:
+        self._leads.set(leads)
+
+    def watch(self, oldest_s: Callable[[], float]) -> None:
+        gauge = prometheus.Gauge(
+            "amas_notifier_oldest_seconds",
+            "How long the oldest notification has waited.",
+            registry=self._registry,
+        )
+        gauge.set_function(oldest_s)
 
 
 def _picked(sizes: Callable[[], tuple[int, int, int]], place: int) -> Callable[[], float]:

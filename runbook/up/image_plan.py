@@ -26,6 +26,7 @@ PIP_SETTINGS = {
     "timeout",
     "default-timeout",
 }
+NPM_SETTINGS = ("registry", "proxy", "https-proxy", "noproxy", "strict-ssl", "fetch-retries", "fetch-timeout")
 LAST_LINES = 12
 MISSING = (
     re.compile(r"E: Unable to locate package (\S+)"),
@@ -73,6 +74,8 @@ OTHERS = (
     Recipe("lb", {"haproxy": "haproxy"}),
     Recipe("redis", {"redis-server": ""}),
 )
+# The page's tests run in it; no stack does.
+BROWSER = Recipe("browser", {"chromium": "chromium"})
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,13 @@ class Plan:
 
 
 def plan_all(root: Path, tools_bin: Path) -> tuple[Plan, list[Plan]]:
+    return plan_of(OTHERS, root, tools_bin)
+
+
+def plan_of(recipes: Iterable[Recipe], root: Path, tools_bin: Path) -> tuple[Plan, list[Plan]]:
+    """The base image, and those that stand on it."""
     base = plan(BASE, (*inputs_of(BASE, root, tools_bin), *host_certificates()), parent_hash="")
-    return base, [plan(recipe, inputs_of(recipe, root, tools_bin), base.hash) for recipe in OTHERS]
+    return base, [plan(recipe, inputs_of(recipe, root, tools_bin), base.hash) for recipe in recipes]
 
 
 def plan(recipe: Recipe, inputs: Iterable[Input], parent_hash: str) -> Plan:
@@ -220,6 +228,24 @@ def pip_conf(listed: str) -> str:
         if name in PIP_SETTINGS:
             settings[name] = " ".join(str(ast.literal_eval(value)).split())
     return "\n".join(["[global]", *(f"{name} = {value}" for name, value in settings.items()), ""])
+
+
+def npmrc(listed: str, environ: Mapping[str, str]) -> str:
+    """From `npm config list --json`; where this host has no npm, from the variables that npm would read."""
+    settings = json.loads(listed) if listed else {}
+    for name in NPM_SETTINGS:
+        variable = environ.get(f"npm_config_{name.replace('-', '_')}")
+        settings.setdefault(name, variable)
+    known = {name: settings[name] for name in NPM_SETTINGS if settings[name] not in (None, "", [""])}
+    lines = [f"{name} = {_npm_value(value)}" for name, value in known.items()]
+    return "\n".join([*lines, ""])
+
+
+def _npm_value(value: object) -> str:
+    """`npm config list` gives lists and truth values in JSON's form."""
+    if isinstance(value, list):
+        return ",".join(str(one) for one in value)
+    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def debian_mirrors(index_targets: str, chosen: str | None) -> tuple[str, str]:

@@ -34,15 +34,18 @@ from runbook.up.image_plan import (
     Input,
     Lock,
     Plan,
+    Recipe,
     build_arguments,
     context,
     debian_mirrors,
     failing_step,
     missing_package,
+    npmrc,
     parse_versions,
     pip_conf,
     plain,
     plan_all,
+    plan_of,
     render_lock,
     tag_of,
 )
@@ -67,6 +70,14 @@ def ensure_images(progress: Progress, tools_bin: Path) -> Lock:
     lock |= {plan.recipe.name: entry for plan, entry in zip(others, entries, strict=True)}
     write_lock(lock, places.image_lock())
     return lock
+
+
+def ensure_for_tests(recipe: Recipe, progress: Progress) -> Entry:
+    """An image that no stack needs: it stands in no lock."""
+    ensure_state_dir(places.state_dir())
+    base, (wanted,) = plan_of([recipe], places.ROOT, places.ROOT)
+    known = read_lock(places.image_lock())
+    return _ensure(wanted, _ensure(base, None, known, progress)["tag"], {}, progress)
 
 
 def _ensure(plan: Plan, parent: str | None, known: Lock, progress: Progress) -> Entry:
@@ -133,6 +144,9 @@ def _build(engine: docker.DockerClient, plan: Plan, parent: str | None) -> Image
     if plan.recipe.files:
         listed = _output_of(sys.executable, "-m", "pip", "config", "list")
         settings.append(Input("pip.conf", pip_conf(listed).encode()))
+    if any(each.path == "package-lock.json" for each in plan.inputs):
+        listed = _output_of("npm", "config", "list", "--json")
+        settings.append(Input("npmrc", npmrc(listed, os.environ).encode()))
     answers = engine.api.build(
         fileobj=io.BytesIO(context((*plan.inputs, *settings))),
         custom_context=True,

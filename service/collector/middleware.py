@@ -1,25 +1,48 @@
 """Counts and times every request; pure ASGI, a few microseconds each."""
 
+from operator import itemgetter
 from time import perf_counter
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.collector.traffic import CLASSES, Meter
+
 UNKNOWN = "__unknown__"
 # Nobody was left to answer.
 CLIENT_GONE = 499
+RUN_ID = b"x-amas-run-id"
+_name = itemgetter(0)
 
 _EXACT = {
+    "/": "console",
     "/health": "health",
     "/ready": "ready",
     "/openapi.json": "openapi",
     "/api/decisions": "decisions",
     "/api/insights": "insights",
     "/api/insights/rate": "rate",
-    "/api/alerts/active": "alerts",
-    "/api/alerts/history": "alerts",
+    "/api/cache/insights": "cache",
+    "/api/dead-letters": "dead_letters",
+    "/api/switches": "switches",
+    "/api/audit": "audit",
+    "/api/alerts/silences": "silences",
+    "/api/alerts/rules": "rules",
     "/api/about/metrics/prometheus": "metrics",
+    "/api/about/slo": "slo",
+    "/api/about/monitoring": "monitoring",
+    "/api/about/series": "series",
 }
+_PREFIXES = (
+    ("/api/runs/", "runs"),
+    ("/api/dead-letters/", "dead_letters"),
+    ("/api/switches/", "switches"),
+    ("/api/alerts/silences/", "silences"),
+    ("/api/alerts/rules/", "rules"),
+    ("/api/alerts/", "alerts"),
+    ("/console/", "console"),
+    ("/assets/", "console"),
+)
 
 
 class Counts(Protocol):
@@ -29,14 +52,16 @@ class Counts(Protocol):
 
 
 class Collector:
-    """Outermost: what it does not see was not served."""
+    """Outermost: what it does not see was not served. While the meter is off it only hands on."""
 
-    def __init__(self, app: ASGIApp, counts: Counts) -> None:
+    def __init__(self, app: ASGIApp, counts: Counts, meter: Meter) -> None:
         self._app = app
         self._answered = counts.answered
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        meter = self._meter
+        if meter.off or scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         start = perf_counter()
@@ -51,11 +76,23 @@ class Collector:
         try:
             await self._app(scope, receive, watched)
         finally:
+            # In line, since a call costs as much as some of these lines.
+            end = perf_counter()
             path = scope["path"]
-            self._answered(_EXACT.get(path) or _by_prefix(path), status, perf_counter() - start)
+            route = _EXACT.get(path) or _by_prefix(path)
+            self._answered(route, status, end - start)
+            traffic = meter.traffic
+            if route in CLASSES:
+                if RUN_ID in map(_name, scope["headers"]):
+                    traffic.run_requests += 1
+                else:
+                    traffic.observe[route](end - start)
+                    if status >= 400:
+                        traffic.failed(route, status)
+            traffic.overhead_s += perf_counter() - end
 
 
 def _by_prefix(path: str) -> str:
     if path.startswith("/api/insights/"):
         return "cache" if path.endswith("/cache") else "insight"
-    return "runs" if path.startswith("/api/runs/") else UNKNOWN
+    return next((route for prefix, route in _PREFIXES if path.startswith(prefix)), UNKNOWN)

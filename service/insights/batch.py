@@ -36,9 +36,9 @@ class Report:
         self.counts[outcome] += 1
 
     def answer(self) -> dict[str, object]:
-        stored, duplicate = self.counts[Outcome.STORED], self.counts[Outcome.DUPLICATE]
-        refused = len(self.results) - stored - duplicate
-        return {"stored": stored, "duplicate": duplicate, "refused": refused, "results": self.results}
+        taken = {one.value: self.counts[one] for one in (Outcome.STORED, Outcome.DUPLICATE, Outcome.SPOOLED)}
+        refused = len(self.results) - sum(taken.values())
+        return {**taken, "refused": refused, "results": self.results}
 
 
 async def take(intake: Intake, scope: Scope, receive: Receive, run_id: str | None) -> Report:
@@ -104,7 +104,10 @@ def _refused(number: int, refusal: Refusal) -> Result:
 def _decided(number: int, decision_id: str, receipt: Receipt) -> Result:
     status = STATUS[receipt.outcome]
     result: Result = {"line": number, "decisionId": decision_id, "status": status}
-    return result if status < 400 else result | {"detail": reason(decision_id, receipt)}
+    if status < 400:
+        return result
+    result["detail"] = reason(decision_id, receipt)
+    return result | ({"field": "decisionId"} if receipt.outcome is Outcome.CONFLICT else {})
 
 
 def _too_large(allowed: str, report: Report) -> Problem:

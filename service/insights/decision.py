@@ -6,8 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
-# Ids that could be stored but not read: /api/insights has a route of that name.
-RESERVED_IDS = frozenset({"rate"})
+# Ids that could be stored but not read: /api/insights has a route of that name, and clients and load
+# balancers take dots for a step in the path.
+RESERVED_IDS = frozenset({"rate", ".", ".."})
 ID_ALLOWED = "a UUIDv7 or 1 to 128 characters of [A-Za-z0-9._:-]"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -57,10 +58,12 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Outcome(StrEnum):
-    """What became of a decision; only the first two are ever acknowledged with 2xx."""
+    """What became of a decision; only the first three are ever acknowledged with 2xx."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    # Durable in the spool; a drain brings it into the database.
+    SPOOLED = "spooled"
     CONFLICT = "conflict"
     # The database refused the content; it lies in the dead letters.
     POISON = "poison"

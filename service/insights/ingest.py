@@ -12,7 +12,7 @@ from service import http
 from service.errors import Problem
 from service.insights import batch, trace
 from service.insights.decision import Outcome, Receipt, Refusal
-from service.insights.intake import STATUS, Intake, reason
+from service.insights.intake import STATUS, WRITES_DISABLED, Intake, reason
 
 RUN_ID_ALLOWED = "1 to 64 characters of [A-Za-z0-9._-]"
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -22,21 +22,20 @@ _LINES_TYPES = re.compile(rb'application/(x-ndjson|jsonl)\s*(;\s*charset="?utf-8
 
 @dataclass(frozen=True)
 class Ingest:
-    """Takes one trace (JSON) or many (NDJSON); answers 2xx only for what is committed."""
+    """Takes one trace (JSON) or many (NDJSON); answers 2xx only for what is committed, or spooled."""
 
     intake: Intake
-    demand_key: Callable[[str | None], None]
-    writes_disabled: bool = False
+    demand_key: Callable[[str | None], object]
     jitter: Callable[[], float] = random.random
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             raise Problem(405, "Method not allowed", "this route takes POST only", headers={"Allow": "POST"})
-        authorization = http.header(scope, b"authorization")
-        self.demand_key(authorization.decode("latin-1") if authorization else None)
-        if self.writes_disabled:
+        self.demand_key(http.authorization(scope))
+        # Before the body is read: it would only be thrown away.
+        if self.intake.writes_disabled():
             self.intake.counts.refused("writes_disabled")
-            raise self._busy("writes are switched off (DISABLE_INSIGHT_WRITES)")
+            raise self._busy(WRITES_DISABLED)
         run_id = _run_id(scope)
         if _is_lines(scope):
             await self._many(scope, receive, send, run_id)

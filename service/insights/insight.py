@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from service.errors import StoreUnavailable
 from service.insights.decision import time_of
+from service.insights.missing import Missing
 
 KEY = "decision_insight:"
 
@@ -14,9 +16,19 @@ class Cache(Protocol):
 
     async def get(self, key: str) -> bytes | None: ...
 
+    async def get_many(self, keys: list[str]) -> list[bytes | None]: ...
+
+    async def stands(self, key: str) -> bool | None:
+        """None when the cache could not be asked."""
+
     async def put(self, key: str, value: bytes, ttl_s: float) -> None: ...
 
+    async def add(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Unless the key is there already."""
+
     async def drop(self, keys: list[str]) -> bool: ...
+
+    async def drop_prefix(self, prefix: str) -> bool: ...
 
 
 class Database(Protocol):
@@ -31,47 +43,109 @@ class Counter(Protocol):
     def inc(self) -> None: ...
 
 
+class Counts(Protocol):
+    """The part of service.metrics that is used here."""
+
+    @property
+    def cache_hits(self) -> Counter: ...
+    @property
+    def cache_misses(self) -> Counter: ...
+
+
+class Waiting(Protocol):
+    """The part of the spool that is used here."""
+
+    known_length: int
+
+    async def holds(self, decision_id: str) -> bool: ...
+
+
+class Reading(NamedTuple):
+    """What a look-up found."""
+
+    # In JSON; None when there is none.
+    insight: bytes | None
+    from_cache: bool = False
+    # Acknowledged and durable, but not yet in the database.
+    pending: bool = False
+
+
 class Insights:
     """Insights never change once stored, so whatever is cached is right until it is purged."""
 
     def __init__(
-        self, database: Database, cache: Cache, hits: Counter, misses: Counter, ttl_s: float
+        self,
+        database: Database,
+        cache: Cache,
+        waiting: Waiting,
+        missing: Missing,
+        counts: Counts,
+        ttl_s: float,
     ) -> None:
         self._database = database
         self._cache = cache
-        self._hits = hits
-        self._misses = misses
+        self._waiting = waiting
+        self._missing = missing
+        self._counts = counts
         self._ttl_s = ttl_s
         self._flights: dict[str, asyncio.Task[bytes | None]] = {}
 
-    async def read(self, decision_id: str) -> tuple[bytes | None, bool]:
-        """The insight in JSON, None when there is none, and whether it came from the cache."""
+    async def read(self, decision_id: str) -> Reading:
+        """Cache, database, spool; raises StoreUnavailable when none of those that answer holds it."""
         cached = await self._cache.get(KEY + decision_id)
         if cached is not None:
-            self._hits.inc()
-            return cached, True
-        self._misses.inc()
+            self._counts.cache_hits.inc()
+            return Reading(cached, from_cache=True)
+        self._counts.cache_misses.inc()
+        if not self._waiting.known_length and self._missing.knows(decision_id):
+            return Reading(None)
+        try:
+            insight = await self._shared(decision_id)
+        except StoreUnavailable:
+            if await self._waits(decision_id):
+                return Reading(None, pending=True)
+            raise
+        if insight is None and self._waiting.known_length:
+            return await self._spooled(decision_id)
+        return Reading(insight)
+
+    async def _spooled(self, decision_id: str) -> Reading:
+        """For an id the database did not hold; it may have been brought there in the meantime."""
+        if await self._waits(decision_id):
+            return Reading(None, pending=True)
+        return Reading(await self._fetch(decision_id))
+
+    async def _waits(self, decision_id: str) -> bool:
+        try:
+            return await self._waiting.holds(decision_id)
+        except StoreUnavailable:
+            return False
+
+    async def _shared(self, decision_id: str) -> bytes | None:
         flight = self._flights.get(decision_id)
         if flight is None:
             flight = asyncio.create_task(self._fetch(decision_id))
             self._flights[decision_id] = flight
             flight.add_done_callback(lambda _: self._flights.pop(decision_id, None))
         # Shielded: one who gives up must not take the answer from the others.
-        return await asyncio.shield(flight), False
+        return await asyncio.shield(flight)
 
     async def forget(self, decision_ids: list[str]) -> bool:
         """False when the cache could not be asked."""
         return await self._cache.drop([KEY + one for one in decision_ids])
 
+    async def forget_all(self) -> bool:
+        """False when the cache could not be asked."""
+        return await self._cache.drop_prefix(KEY)
+
     async def _fetch(self, decision_id: str) -> bytes | None:
-        """A missing row is not cached: it may be stored in the next moment."""
         created_at = time_of(decision_id)
-        rows = await self._database.rows(
-            "insight_by_key" if created_at is None else "insight_by_time",
-            {"decision_id": decision_id, "created_at": created_at},
-        )
-        if not rows:
-            return None
+        query = "insight_by_key" if created_at is None else "insight_by_time"
+        with self._missing.looking(decision_id) as look:
+            rows = await self._database.rows(query, {"decision_id": decision_id, "created_at": created_at})
+            if not rows:
+                self._missing.remember(decision_id, created_at, look)
+                return None
         insight: bytes = rows[0][0].encode()
         await self._cache.put(KEY + decision_id, insight, self._ttl_s)
         return insight

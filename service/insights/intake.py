@@ -9,6 +9,9 @@ from typing import Protocol
 from service.insights import trace
 from service.insights.decision import Decision, Outcome, Receipt, Refusal
 from service.insights.queue import QueueClosed, QueueFull, WriteQueue
+from service.insights.spooler import Spooler
+
+WRITES_DISABLED = "writes are switched off (disable-insight-writes)"
 
 
 class Counts(Protocol):
@@ -18,14 +21,20 @@ class Counts(Protocol):
         """One trace that was not taken."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Intake:
-    """The way into the write queue."""
+    """The way into the write queue, or past it into the spool."""
 
     queue: WriteQueue
+    spooler: Spooler
     counts: Counts
     now: Callable[[], datetime]
     retention: timedelta
+    writes_disabled: Callable[[], bool] = _never
 
     def parse(self, raw: bytes, run_id: str | None) -> Decision | Refusal:
         parsed = trace.parse(raw, self.now(), self.retention, run_id)
@@ -34,18 +43,21 @@ class Intake:
         return parsed
 
     def offer(self, decision: Decision, raw: bytes) -> Awaitable[Receipt]:
-        """The receipt comes after COMMIT; at once when there is no room, since nothing was taken then."""
+        """The receipt comes after COMMIT, or after the spool's sync when the queue does not take it."""
+        # Asked for every trace: what is left of a batch when the switch is thrown is not taken.
+        if self.writes_disabled():
+            return self._refused()
         try:
             return self.queue.offer(decision, raw)
         except QueueFull as error:
-            return self._not_taken("queue_full", str(error))
+            return self.spooler.offer(decision, raw, "queue_full", str(error))
         except QueueClosed as error:
-            return self._not_taken("store_away", str(error))
+            return self.spooler.offer(decision, raw, "store_away", str(error))
 
-    def _not_taken(self, reason: str, why: str) -> Awaitable[Receipt]:
-        self.counts.refused(reason)
+    def _refused(self) -> Awaitable[Receipt]:
+        self.counts.refused("writes_disabled")
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        receipt.set_result(Receipt(Outcome.UNAVAILABLE, why))
+        receipt.set_result(Receipt(Outcome.UNAVAILABLE, WRITES_DISABLED))
         return receipt
 
 
@@ -53,6 +65,7 @@ class Intake:
 STATUS = {
     Outcome.STORED: 201,
     Outcome.DUPLICATE: 200,
+    Outcome.SPOOLED: 202,
     Outcome.CONFLICT: 409,
     Outcome.POISON: 400,
     Outcome.UNAVAILABLE: 503,

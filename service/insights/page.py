@@ -38,6 +38,11 @@ class Query:
     cursor: Cursor
     most: int
 
+    @property
+    def is_first(self) -> bool:
+        """Neither a later page nor one of a window."""
+        return (self.since, self.until, self.cursor) == (_FIRST, _LAST, Cursor(_LAST, ""))
+
 
 def parse(parameters: Mapping[str, str]) -> Query:
     """Raises Problem 400 naming the parameter, what came and what is allowed."""

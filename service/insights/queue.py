@@ -51,6 +51,7 @@ class WriteQueue:
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._closed_because: str | None = None
+        self._taken_since = 0.0
         self.rows = 0
         self.size_bytes = 0
 
@@ -75,6 +76,7 @@ class WriteQueue:
         where the store compares the two.
         """
         await self._filled.wait()
+        self._taken_since = self._waiting[0].since
         leads: dict[str, Lead] = {}
         held: list[Entry] = []
         size_bytes = 0
@@ -92,6 +94,14 @@ class WriteQueue:
         if not self._waiting:
             self._filled.clear()
         return list(leads.values())
+
+    @property
+    def age_s(self) -> float:
+        """How long the oldest that was taken waits for its answer."""
+        if not self.rows:
+            return 0.0
+        taken = self.rows > len(self._waiting)
+        return self._clock() - (self._taken_since if taken else self._waiting[0].since)
 
     def settle(self, entries: Iterable[Entry], receipt: Receipt) -> None:
         """Answer those that were not answered yet."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,11 +15,15 @@ from service.http import json_response
 from service.insights import page
 from service.insights.decision import ID_ALLOWED, canonical_id, time_of
 from service.insights.ingest import RUN_ID, RUN_ID_ALLOWED
-from service.insights.insight import Database, Insights
+from service.insights.insight import Cache, Database, Insights
+from service.insights.pages import Pages
 
 # One statement each: a large run goes in pieces that stay under the statement timeout.
 PURGE_ROWS = 2000
 WINDOW_HOURS = 7 * 24
+# What the cache holds beside the insights themselves.
+LISTS = "insights:"
+RATE = "insights:rate:"
 
 Demand = Callable[[Request], None]
 
@@ -28,7 +33,11 @@ class Reads:
     """Handlers; `may_read` and `may_administer` raise Problem 401 or 403."""
 
     insights: Insights
+    pages: Pages
     database: Database
+    cache: Cache
+    # How long a rate is answered from the cache.
+    rate_ttl_s: float
     now: Callable[[], datetime]
     may_read: Demand
     may_administer: Demand
@@ -39,6 +48,7 @@ class Reads:
             Route("/api/insights/rate", self.rate),
             Route("/api/insights/{decisionId}", self.insight),
             Route("/api/insights/{decisionId}/cache", self.forget, methods=["DELETE"]),
+            Route("/api/cache/insights", self.forget_all, methods=["DELETE"]),
             Route("/api/runs/{runId}", self.run),
             Route("/api/runs/{runId}", self.purge, methods=["DELETE"]),
         ]
@@ -46,29 +56,44 @@ class Reads:
     async def insight(self, request: Request) -> Response:
         self.may_read(request)
         decision_id = _decision_id(request)
-        found, hit = await self.insights.read(decision_id)
-        if found is None:
+        found = await self.insights.read(decision_id)
+        if found.pending:
+            return json_response({"decisionId": decision_id, "state": "pending"}, 202)
+        if found.insight is None:
             raise Problem(404, "Not found", f"no insight with decisionId {decision_id}", "decisionId")
-        return json_response(found, headers={"X-Cache": "hit" if hit else "miss"})
+        return _from(found.insight, hit=found.from_cache)
 
     async def newest(self, request: Request) -> Response:
         self.may_read(request)
-        return json_response(await page.read(self.database, page.parse(request.query_params)))
+        found, hit = await self.pages.read(page.parse(request.query_params))
+        return _from(found, hit=hit)
 
     async def rate(self, request: Request) -> Response:
         """Insights written an hour, newest hour first; rows of load and smoke runs do not count."""
         self.may_read(request)
         window = request.query_params.get("window", "24h")
         since = self.now() - _window(window)
+        cached = await self.cache.get(RATE + window)
+        if cached is not None:
+            return _from(cached, hit=True)
         rows = await self.database.rows("rate", {"since": since})
         hours = [{"hour": hour, "insightsWritten": count} for hour, count in rows]
-        return json_response({"window": window, "hours": hours})
+        rate = msgspec.json.encode({"window": window, "hours": hours})
+        await self.cache.put(RATE + window, rate, self.rate_ttl_s)
+        return _from(rate, hit=False)
 
     async def forget(self, request: Request) -> Response:
         self.may_administer(request)
         decision_id = _decision_id(request)
         if not await self.insights.forget([decision_id]):
             raise Problem(503, "Cache away", "the cache did not answer; its entry ends by itself at its TTL")
+        return Response(status_code=204)
+
+    async def forget_all(self, request: Request) -> Response:
+        """Insights, lists and rates; what is read in the meantime is cached again."""
+        self.may_administer(request)
+        if not (await self.insights.forget_all() and await self.cache.drop_prefix(LISTS)):
+            raise Problem(503, "Cache away", "the cache did not answer; its entries end by themselves")
         return Response(status_code=204)
 
     async def run(self, request: Request) -> Response:
@@ -78,14 +103,24 @@ class Reads:
         return json_response({"runId": run_id, "stored": stored})
 
     async def purge(self, request: Request) -> Response:
-        """Only rows that carry this run id; the database lets the service delete no others."""
+        """Only rows and dead letters that carry this run id; the database lets the service delete no others.
+
+        What of the run still waits in the spool is drained later: purge again then.
+        """
         self.may_administer(request)
         run_id = _run_id(request)
         deleted = 0
         while rows := await self.database.rows("purge_run", {"run_id": run_id, "most": PURGE_ROWS}):
             deleted += len(rows)
             await self.insights.forget([decision_id for (decision_id,) in rows])
+        while await self.database.rows("purge_run_letters", {"run_id": run_id, "most": PURGE_ROWS}):
+            pass
+        await self.pages.forget_all()
         return json_response({"runId": run_id, "deleted": deleted})
+
+
+def _from(body: bytes, *, hit: bool) -> Response:
+    return json_response(body, headers={"X-Cache": "hit" if hit else "miss"})
 
 
 def _decision_id(request: Request) -> str:

@@ -2,11 +2,14 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgspec
 
 MOST_DEPTH = 32
+# What the database's numbers hold after the point; before it they hold more than a trace can be long.
+MOST_DIGITS = 16_383
 # How the text of a member name ends; matches at least once for each member, so never too rarely.
 _MEMBER = re.compile(rb'"\s*:')
 _NONZERO = re.compile(r"[1-9]")
@@ -37,13 +40,30 @@ def decode(raw: bytes) -> Any:
     return value
 
 
+def fault(parts: Mapping[str, msgspec.Raw]) -> tuple[str, Screened] | None:
+    """The member in whose value `decode` finds a fault, and which; None when it lies in none alone."""
+    for name, part in parts.items():
+        try:
+            decode(bytes(part))
+        except Screened as error:
+            return name, error
+    return None
+
+
 def _number(text: str) -> int | float:
     value = float(text)
-    mantissa = text.lower().partition("e")[0]
+    mantissa, _, exponent = text.lower().partition("e")
     if value in (float("inf"), float("-inf")) or (value == 0 and _NONZERO.search(mantissa)):
         raise ValueError(f"the number {text[:40]} is outside what a double can hold")
+    if (exponent or len(text) > MOST_DIGITS) and _digits(mantissa, exponent) > MOST_DIGITS:
+        raise ValueError(f"the number {text[:40]} has more than {MOST_DIGITS} decimal digits")
     # 2**53: from there on not every whole number is a double.
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _digits(mantissa: str, exponent: str) -> int:
+    """What it would take to write the number without an exponent, at most."""
+    return sum(map(str.isdigit, mantissa)) + abs(int(exponent or 0))
 
 
 _DECODER = msgspec.json.Decoder(float_hook=_number)

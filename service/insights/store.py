@@ -1,5 +1,6 @@
 """Where decisions are written: the seam, and the database behind it."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,28 @@ from service.insights.decision import Decision, Outcome, Receipt, against
 Identities = dict[str, tuple[str, str | None]]
 
 
+class Letter(msgspec.Struct, frozen=True):
+    """What could not be stored: the raw trace and why; `sqlstate` is empty when the database was not asked.
+
+    The hash is what makes two letters the same one.
+    """
+
+    decision_id: str
+    letter_hash: str
+    run_id: str | None
+    sqlstate: str
+    reason: str
+    raw: bytes
+
+
+def letter_of(decision: Decision, raw: bytes, sqlstate: str, reason: str) -> Letter:
+    """The same content of two runs makes two letters: either may have been acknowledged alone."""
+    letter_hash = decision.content_hash
+    if decision.run_id is not None:
+        letter_hash = hashlib.sha256(f"{letter_hash} {decision.run_id}".encode()).hexdigest()
+    return Letter(decision.decision_id, letter_hash, decision.run_id, sqlstate, reason, raw)
+
+
 class Store(Protocol):
     """What the writer needs. The in-memory twin is in testing.py; both pass the same contract."""
 
@@ -22,11 +45,11 @@ class Store(Protocol):
         the content of at least one row; then no row is stored.
         """
 
-    async def bury(self, decision: Decision, raw: bytes, refused: StoreRefused) -> None:
+    async def bury(self, letter: Letter) -> None:
         """Keep what could not be stored, with its reason. Raises StoreUnavailable."""
 
     async def ping(self) -> None:
-        """Raises StoreUnavailable."""
+        """Raises StoreUnavailable while nothing can be committed."""
 
 
 class Session(Protocol):
@@ -65,22 +88,15 @@ class DatabaseStore:
         )
         return {decision_id: (content_hash, run_id) for decision_id, content_hash, run_id in rows}
 
-    async def bury(self, decision: Decision, raw: bytes, refused: StoreRefused) -> None:
-        letter = {
-            "decision_id": decision.decision_id,
-            "content_hash": decision.content_hash,
-            "run_id": decision.run_id,
-            "sqlstate": refused.sqlstate,
-            "reason": refused.reason,
-            "raw": raw,
-        }
+    async def bury(self, letter: Letter) -> None:
         try:
-            await self._session.rows("bury", letter)
+            await self._session.rows("bury", msgspec.structs.asdict(letter))
         except StoreRefused as error:
             raise StoreUnavailable(f"the dead letter was refused too: {error}") from error
 
     async def ping(self) -> None:
-        await self._session.rows("ping", {})
+        """By a commit: a database whose standby does not confirm answers any question, and stores nothing."""
+        await self._session.rows("confirm_earlier_commits", {})
 
 
 def _compared(decision: Decision, known: Identities) -> Receipt:

@@ -10,7 +10,7 @@ import msgspec
 from service.errors import StoreRefused
 from service.insights import trace
 from service.insights.decision import Decision, Outcome, Receipt, Refusal, against
-from service.insights.store import Store
+from service.insights.store import Letter, Store, letter_of
 
 POISON = "\x07poison"
 
@@ -20,7 +20,7 @@ class MemoryStore:
     """Keeps rows in a dict; `failures` are raised by the next writes, one each."""
 
     rows: dict[str, Decision] = field(default_factory=dict)
-    letters: list[tuple[Decision, bytes, str]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
@@ -38,10 +38,10 @@ class MemoryStore:
             return Receipt(Outcome.STORED)
         return against(decision, *known.identity)
 
-    async def bury(self, decision: Decision, raw: bytes, refused: StoreRefused) -> None:
+    async def bury(self, letter: Letter) -> None:
         self._fail()
-        if all(decision.content_hash != known.content_hash for known, _, _ in self.letters):
-            self.letters.append((decision, raw, refused.reason))
+        if all(letter.letter_hash != known.letter_hash for known in self.letters):
+            self.letters.append(letter)
 
     async def ping(self) -> None:
         self._fail()
@@ -61,14 +61,27 @@ class MemoryCache:
     async def get(self, key: str) -> bytes | None:
         return None if self.away or key not in self.entries else self.entries[key][0]
 
+    async def get_many(self, keys: list[str]) -> list[bytes | None]:
+        return [await self.get(key) for key in keys]
+
+    async def stands(self, key: str) -> bool | None:
+        return None if self.away else key in self.entries
+
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
         if not self.away:
             self.entries[key] = (value, ttl_s)
 
+    async def add(self, key: str, value: bytes, ttl_s: float) -> None:
+        if key not in self.entries:
+            await self.put(key, value, ttl_s)
+
     async def drop(self, keys: list[str]) -> bool:
-        for key in keys:
+        for key in keys if not self.away else ():
             self.entries.pop(key, None)
         return not self.away
+
+    async def drop_prefix(self, prefix: str) -> bool:
+        return await self.drop([key for key in self.entries if key.startswith(prefix)])
 
 
 def recently() -> str:
@@ -161,10 +174,9 @@ async def mixed_batch_keeps_its_order(store: Store) -> None:
 
 
 async def burying_twice_keeps_one_letter(store: Store) -> None:
-    poison = _timed()
-    refused = StoreRefused("22P05", "unsupported Unicode escape sequence")
-    await store.bury(poison, b"{raw}", refused)
-    await store.bury(poison, b"{raw}", refused)
+    letter = letter_of(_timed(), b"{raw}", "22P05", "unsupported Unicode escape sequence")
+    await store.bury(letter)
+    await store.bury(letter)
 
 
 CONTRACT: tuple[Callable[[Store], Awaitable[None]], ...] = (

@@ -52,9 +52,19 @@ def parse(raw: bytes, now: datetime, retention: timedelta, run_id: str | None = 
             return Refusal(None, "the trace must be one JSON object", _shown(trace))
         return _decision(trace, _parts(raw), _Window(now - retention, now + MOST_AHEAD), run_id)
     except screen.Screened as error:
-        return Refusal(None, f"the trace {error}")
+        return _screened(raw, error)
     except _Wrong as wrong:
         return wrong.refusal
+
+
+def _screened(raw: bytes, error: screen.Screened) -> Refusal:
+    """With the field at fault where there is one."""
+    try:
+        parts = _parts(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Refusal(None, f"the trace {error}")
+    fault = screen.fault(parts)
+    return Refusal(fault[0], str(fault[1])) if fault else Refusal(None, f"the trace {error}")
 
 
 class _Wrong(Exception):

@@ -9,7 +9,7 @@ from typing import Protocol
 from service.errors import ServiceError, StoreRefused, StoreUnavailable
 from service.insights.decision import Decision, Outcome, Receipt
 from service.insights.queue import Entry, Lead, WriteQueue
-from service.insights.store import Store
+from service.insights.store import Store, letter_of
 
 # How long a batch is tried again: a database that restarts is back within it, and no sender waits longer
 # than a load balancer does.
@@ -18,6 +18,9 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 # While the store is away one question a second finds it again.
 PING_EVERY_S = 1.0
+
+# Takes what the writer gives up; a receipt for each entry, in order.
+Spill = Callable[[Sequence[Entry]], Awaitable[list[Receipt]]]
 
 logger = logging.getLogger("DecisionRecorder")
 
@@ -51,10 +54,11 @@ class Writer:
     """One task that empties the queue into the store. It never acknowledges what it does not know."""
 
     def __init__(
-        self, queue: WriteQueue, store: Store, gauge: Gauge, timing: Timing, batch_rows: int
+        self, queue: WriteQueue, store: Store, spill: Spill, gauge: Gauge, timing: Timing, batch_rows: int
     ) -> None:
         self._queue = queue
         self._store = store
+        self._spill = spill
         self._gauge = gauge
         self._timing = timing
         self._batch_rows = batch_rows
@@ -86,7 +90,7 @@ class Writer:
         try:
             await self._commit(leads)
         except StoreUnavailable as error:
-            self._give_up(leads, str(error))
+            await self._give_up(leads, str(error))
             await self._until_back()
         except Exception:
             logger.exception("[DecisionRecorder] Failed to write decision insight", extra=_about(leads))
@@ -146,7 +150,7 @@ class Writer:
 
     async def _bury(self, lead: Lead, refused: StoreRefused) -> None:
         entry = lead.entry
-        await self._store.bury(entry.decision, entry.raw, refused)
+        await self._store.bury(letter_of(entry.decision, entry.raw, refused.sqlstate, refused.reason))
         self._gauge.buried()
         logger.error(
             "[DecisionRecorder] Failed to write decision insight",
@@ -154,16 +158,26 @@ class Writer:
         )
         self._settle([lead], Receipt(Outcome.POISON, refused.reason))
 
-    def _give_up(self, leads: Sequence[Lead], reason: str) -> None:
-        """The batch and all that waits behind it: they would wait as long for the same answer."""
+    async def _give_up(self, leads: Sequence[Lead], reason: str) -> None:
+        """The batch and all that waits behind it go to the spool, even what may have been committed.
+
+        Its outcome is not known then, and its id makes it safe to bring it once more.
+        """
         self.away = True
         waited = [Lead(entry) for entry in self._queue.close("the database is away")]
-        unanswered = [lead for lead in leads if not lead.entry.settled]
+        unanswered = [lead for lead in leads if not lead.entry.settled] + waited
         logger.error(
             "[DecisionRecorder] Failed to write decision insight",
             extra=_about(unanswered) | {"reason": reason, "waited": len(waited)},
         )
-        self._settle([*unanswered, *waited], Receipt(Outcome.UNAVAILABLE, "the database is away"))
+        receipts = await self._spill([lead.entry for lead in unanswered])
+        for lead, receipt in zip(unanswered, receipts, strict=True):
+            if receipt.outcome is Outcome.SPOOLED:
+                # Counted where it was spooled: the store did not answer it.
+                self._queue.settle([lead.entry, *lead.followers], receipt)
+            else:
+                why = f"the database is away, and {receipt.reason}"
+                self._settle([lead], Receipt(Outcome.UNAVAILABLE, why))
 
     async def _until_back(self) -> None:
         while True:

@@ -96,9 +96,105 @@ SELECT pg_logical_emit_message(TRUE, 'amas.duplicate', '');
 -- name: bury
 INSERT INTO decision_dead_letters (decision_id, content_hash, run_id, sqlstate, reason, raw)
 VALUES (
-    %(decision_id)s, decode(%(content_hash)s, 'hex'), %(run_id)s, %(sqlstate)s, %(reason)s, %(raw)s
+    %(decision_id)s, decode(%(letter_hash)s, 'hex'), %(run_id)s, %(sqlstate)s, %(reason)s, %(raw)s
 )
 ON CONFLICT (content_hash) DO NOTHING;
+
+-- name: letters
+-- Newest first; one that is buried meanwhile belongs before the first page, and never shifts a later one.
+SELECT
+    l.letter_id,
+    l.decision_id,
+    l.run_id,
+    l.reason,
+    l.sqlstate,
+    l.buried_at,
+    l.attempts,
+    l.raw
+FROM decision_dead_letters AS l
+WHERE l.letter_id < %(before)s
+ORDER BY l.letter_id DESC
+LIMIT %(most)s;
+
+-- name: letters_after
+-- Oldest first, for a replay of all.
+SELECT
+    l.letter_id,
+    l.decision_id,
+    l.run_id,
+    l.raw
+FROM decision_dead_letters AS l
+WHERE l.letter_id > %(after)s
+ORDER BY l.letter_id
+LIMIT %(most)s;
+
+-- name: letter_ids_after
+SELECT l.letter_id
+FROM decision_dead_letters AS l
+WHERE l.letter_id > %(after)s
+ORDER BY l.letter_id
+LIMIT %(most)s;
+
+-- name: letters_of
+SELECT
+    l.letter_id,
+    l.decision_id,
+    l.run_id,
+    l.raw
+FROM decision_dead_letters AS l
+WHERE l.letter_id = any(%(ids)s::bigint[]);
+
+-- name: delete_letters
+SELECT l.letter_id
+FROM delete_letters(%(ids)s::bigint[]) AS l (letter_id);
+
+-- name: mark_letters
+SELECT mark_letters(%(ids)s::bigint[], %(reasons)s::text[], %(sqlstates)s::text[]);
+
+-- name: purge_run_letters
+SELECT l.letter_id
+FROM purge_run_letters(%(run_id)s, %(most)s) AS l (letter_id);
+
+-- name: chunks
+SELECT
+    c.range_start,
+    c.range_end
+FROM timescaledb_information.chunks AS c
+WHERE c.hypertable_name = 'decision_insights';
+
+-- name: drop_old_chunks
+SELECT d.chunk
+FROM drop_old_chunks(%(cutoff)s) AS d (chunk);
+
+-- name: prune_keys
+SELECT prune_keys(%(cutoff)s, %(most)s);
+
+-- name: prune_letters
+SELECT prune_letters(%(cutoff)s, %(most)s);
+
+-- name: record_retention
+INSERT INTO retention_runs (cutoff, chunks, keys, letters)
+VALUES (%(cutoff)s, %(chunks)s, %(keys)s, %(letters)s);
+
+-- name: last_retention
+SELECT max(r.finished_at) FROM retention_runs AS r;
+
+-- name: insight_facts
+SELECT
+    l.letters,
+    l.oldest_letter,
+    (SELECT max(r.finished_at) FROM retention_runs AS r) AS last_retention,
+    (
+        SELECT min(c.range_end)
+        FROM timescaledb_information.chunks AS c
+        WHERE c.hypertable_name = 'decision_insights'
+    ) AS oldest_chunk_end
+FROM (
+    SELECT
+        count(*) AS letters,
+        min(d.buried_at) AS oldest_letter
+    FROM decision_dead_letters AS d
+) AS l;
 
 -- name: insight_by_time
 -- A UUIDv7: its time leads to one chunk.

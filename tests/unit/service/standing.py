@@ -11,9 +11,13 @@ import httpx
 from starlette.types import ASGIApp
 
 from service import settings
+from service.admin.testing import MemoryBoard
+from service.alerts import testing as alerts
 from service.app import Service, Stores
+from service.collector import testing as collector
 from service.errors import StoreUnavailable
 from service.insights.testing import MemoryCache, MemoryStore, uuid7
+from service.insights.testing_spool import MemorySpool
 from service.metrics import Metrics
 from service.ready import Dependency
 
@@ -45,6 +49,7 @@ class Standing:
     store: MemoryStore
     reads: Reads
     cache: MemoryCache
+    spool: MemorySpool
 
     async def post(self, content: bytes, kind: str = "application/json", **headers: str) -> httpx.Response:
         sent = {"authorization": "Bearer ingest", "content-type": kind} | headers
@@ -65,7 +70,12 @@ ENVIRON = {
 }
 
 
-def stores(reads: Reads, store: MemoryStore | None = None, cache: MemoryCache | None = None) -> Stores:
+def stores(
+    reads: Reads,
+    store: MemoryStore | None = None,
+    cache: MemoryCache | None = None,
+    spool: MemorySpool | None = None,
+) -> Stores:
     async def nothing() -> None:
         pass
 
@@ -73,17 +83,32 @@ def stores(reads: Reads, store: MemoryStore | None = None, cache: MemoryCache | 
         await reads.rows("ping", {})
 
     database = Dependency("database", required=True, ask=ask)
-    return Stores(store or MemoryStore(), reads, cache or MemoryCache(), [database], nothing, nothing)
+    store = store or MemoryStore()
+    return Stores(
+        writes=store,
+        aside=store,
+        session=Reads({"last_retention": [(datetime.now(UTC),)]}),
+        spool=spool or MemorySpool(),
+        reads=reads,
+        cache=cache or MemoryCache(),
+        dependencies=[database],
+        board=MemoryBoard(),
+        snapshots=collector.MemoryBoard(),
+        alerts=alerts.outside(),
+        connections=lambda: (2, 1, 0),
+        open=nothing,
+        close=nothing,
+    )
 
 
 @asynccontextmanager
 async def standing(**environ: str) -> AsyncIterator[Standing]:
-    store, reads, cache = MemoryStore(), Reads(), MemoryCache()
-    service = Service(settings.load(ENVIRON | environ), Metrics("test"), stores(reads, store, cache))
+    store, reads, cache, spool = MemoryStore(), Reads(), MemoryCache(), MemorySpool()
+    service = Service(settings.load(ENVIRON | environ), Metrics("test"), stores(reads, store, cache, spool))
     await service.start()
     try:
         async with client_of(service.asgi) as client:
-            yield Standing(service, client, store, reads, cache)
+            yield Standing(service, client, store, reads, cache, spool)
     finally:
         await service.stop()
 

@@ -1,12 +1,13 @@
+import re
+
 """The HTTP contract, route by route, on in-memory stores."""
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
-from service.app import OPENAPI
+from service.errors import StoreUnavailable
 from service.insights import batch, trace
 from service.insights.testing import POISON, raw_trace, recently
 from tests.unit.service.standing import Standing, problem, standing, v7
@@ -105,8 +106,9 @@ async def test_encoded_bodies_are_415(up: Standing) -> None:
     problem(await up.post(b"...", **{"content-encoding": "gzip"}), 415)
 
 
-async def test_a_full_queue_answers_503_with_retry_after() -> None:
+async def test_a_full_queue_with_the_spool_away_answers_503_with_retry_after() -> None:
     async with standing(WRITE_QUEUE_ROWS="1") as up:
+        up.spool.stream.away = True
         up.service.queue.rows = 1
         response = await up.post(raw_trace(v7()))
         problem(response, 503)
@@ -114,11 +116,43 @@ async def test_a_full_queue_answers_503_with_retry_after() -> None:
         up.service.queue.rows = 0
 
 
-async def test_a_store_away_answers_503_with_retry_after(up: Standing) -> None:
+async def test_with_database_and_spool_away_it_answers_503_with_retry_after(up: Standing) -> None:
+    up.spool.stream.away = True
     up.service.queue.close("the database is away")
     response = await up.post(raw_trace(v7()))
-    assert "the database is away" in str(problem(response, 503)["detail"])
+    detail = str(problem(response, 503)["detail"])
+    assert "the database is away, and the spool takes nothing; nothing was acknowledged" in detail
     assert response.headers["retry-after"]
+    metrics = (await up.client.get("/api/about/metrics/prometheus")).text
+    assert 'amas_decisions_refused_total{reason="store_away"} 1.0' in metrics
+    assert "amas_spool_errors_total 1.0" in metrics
+
+
+async def test_with_the_database_away_a_trace_is_spooled_and_pending(up: Standing) -> None:
+    up.service.queue.close("the database is away")
+    up.store.failures = [StoreUnavailable("gone")] * 1000
+    up.reads.away = True
+    raw, decision_id = raw_trace(v7()), v7()
+    response = await up.post(raw_trace(decision_id), **{"x-amas-run-id": "smoke-1"})
+    assert (response.status_code, response.json()) == (202, {"decisionId": decision_id, "state": "spooled"})
+    (entry,) = up.spool.stream.entries.values()
+    assert entry.spooled.run_id == "smoke-1"
+    for _ in range(2):
+        pending = await up.client.get(f"/api/insights/{decision_id}")
+        assert pending.json() == {"decisionId": decision_id, "state": "pending"}
+        assert pending.status_code == 202
+        # Also when the database answers that it holds nothing.
+        up.reads.away = False
+    assert (await up.client.get(f"/api/insights/{v7()}")).status_code == 404
+    lines = await up.post(raw + b"\n" + raw + b"\nnope", "application/x-ndjson")
+    assert lines.status_code == 200
+    body = lines.json()
+    assert (body["stored"], body["spooled"], body["refused"]) == (0, 2, 1)
+    assert [one["status"] for one in body["results"]] == [202, 202, 400]
+    metrics = (await up.client.get("/api/about/metrics/prometheus")).text
+    assert 'amas_decisions_total{result="spooled"} 3.0' in metrics
+    assert "amas_spool_length 3.0" in metrics
+    assert 'amas_decisions_refused_total{reason="store_away"} 0.0' in metrics
 
 
 async def test_switched_off_writes_are_refused_with_503_and_counted() -> None:
@@ -152,6 +186,7 @@ async def test_a_batch_has_a_result_for_each_line(up: Standing) -> None:
     ]
     assert body["results"][0]["decisionId"] == first
     assert "detail" in body["results"][2]
+    assert body["results"][3]["field"] == "decisionId"
 
 
 async def test_a_large_batch_goes_through_in_pieces(up: Standing) -> None:
@@ -187,6 +222,7 @@ async def test_a_batch_past_its_bytes_is_413(up: Standing, monkeypatch: pytest.M
 
 
 async def test_a_batch_of_which_nothing_could_be_stored_is_503(up: Standing) -> None:
+    up.spool.stream.away = True
     up.service.queue.close("the database is away")
     response = await up.post(raw_trace(v7()) + b"\n" + raw_trace(v7()), "application/x-ndjson")
     body = problem(response, 503)
@@ -318,7 +354,7 @@ async def test_a_run_is_counted_and_purged_piece_by_piece(up: Standing) -> None:
     pieces: list[list[tuple[object, ...]]] = [[("a",), ("b",)], [("c",)], []]
 
     async def rows(query: str, parameters: object) -> list[tuple[object, ...]]:
-        return pieces.pop(0)
+        return pieces.pop(0) if query == "purge_run" else []
 
     up.reads.rows = rows  # type: ignore[method-assign,assignment]
     response = await up.client.delete("/api/runs/r1", headers={"authorization": "Bearer admin"})
@@ -335,7 +371,8 @@ async def test_unknown_routes_and_methods_are_problems_too(up: Standing) -> None
     problem(await up.client.get("/nope"), 404)
     response = await up.client.post("/health")
     problem(response, 405)
-    assert "GET" in response.headers["allow"]
+    assert response.headers["allow"] == "GET, HEAD"
+    assert (await up.client.put("/api/dead-letters")).headers["allow"] == "DELETE, GET, HEAD"
     response = await up.client.get("/api/decisions")
     problem(response, 405)
     assert response.headers["allow"] == "POST"
@@ -344,8 +381,10 @@ async def test_unknown_routes_and_methods_are_problems_too(up: Standing) -> None
 async def test_request_ids_are_taken_if_valid_and_made_if_not(up: Standing) -> None:
     taken = await up.client.get("/health", headers={"x-request-id": "mine-1.2"})
     assert taken.headers["x-request-id"] == "mine-1.2"
-    made = await up.client.get("/health", headers={"x-request-id": "a b"})
-    assert len(made.headers["x-request-id"]) == 24
+    made = [await up.client.get("/health", headers={"x-request-id": "a b"}) for _ in range(2)]
+    first, second = (one.headers["x-request-id"] for one in made)
+    assert re.fullmatch(r"[0-9a-f]{18}-[0-9a-f]+", first)
+    assert first != second
 
 
 async def test_every_answer_carries_the_security_headers(up: Standing) -> None:
@@ -425,19 +464,3 @@ async def test_a_client_that_leaves_is_499_without_a_stack_trace(
     metrics = (await up.client.get("/api/about/metrics/prometheus")).text
     assert 'http_errors_total{status="499"} 1.0' in metrics
     assert "Traceback" not in caplog.text
-
-
-async def test_openapi_names_every_route_and_no_other(up: Standing) -> None:
-    described = {
-        (path, method.upper())
-        for path, methods in json.loads(OPENAPI.read_text())["paths"].items()
-        for method in methods
-    }
-    served = {
-        (route.path, method)
-        for route in up.service.routes
-        for method in route.methods or ()
-        if method != "HEAD"
-    } | {("/api/decisions", "POST")}
-    assert described == served
-    assert (await up.client.get("/openapi.json")).json()["openapi"] == "3.1.0"

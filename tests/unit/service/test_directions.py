@@ -8,12 +8,14 @@ import pytest
 import service
 
 ROOT = Path(service.__file__).parent
-FLOWS = ("collector", "insights", "alerts")
+FLOWS = ("collector", "insights", "alerts", "admin")
 SOLE_IMPORTERS = {
     "psycopg": "db.py",
     "psycopg_pool": "db.py",
     "redis": "redisdb.py",
     "prometheus_client": "metrics.py",
+    "httpx": "alerts/post.py",
+    "yaml": "alerts/rules.py",
     "uvicorn": "__main__.py",
 }
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from service.errors import StoreUnavailable
 from service.insights.insight import Insights
+from service.insights.missing import Missing
 from service.insights.testing import MemoryCache, uuid7
+from service.insights.testing_spool import MemorySpool, MemoryStream, spooled
 
 pytestmark = pytest.mark.anyio
 
@@ -33,15 +36,24 @@ class Count:
         self.value += 1
 
 
-def insights(database: Database, cache: MemoryCache) -> Insights:
-    return Insights(database, cache, Count(), Count(), ttl_s=300)
+class Counts:
+    def __init__(self) -> None:
+        self.cache_hits, self.cache_misses = Count(), Count()
+
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def insights(database: Database, cache: MemoryCache, spool: MemorySpool | None = None) -> Insights:
+    missing = Missing(lambda: 0.0, lambda: NOW, lambda: 0.5)
+    return Insights(database, cache, spool or MemorySpool(), missing, Counts(), ttl_s=300)
 
 
 async def test_a_miss_fills_the_cache_and_the_next_read_hits() -> None:
     database, cache = Database("{}"), MemoryCache()
     reader = insights(database, cache)
-    assert await reader.read("order:1") == (b"{}", False)
-    assert await reader.read("order:1") == (b"{}", True)
+    assert await reader.read("order:1") == (b"{}", False, False)
+    assert await reader.read("order:1") == (b"{}", True, False)
     assert cache.entries == {"decision_insight:order:1": (b"{}", 300)}
     assert len(database.asked) == 1
 
@@ -62,14 +74,62 @@ async def test_all_who_ask_at_once_share_one_question() -> None:
     await asyncio.sleep(0.01)
     asking[0].cancel()
     database.open.set()
-    assert await asyncio.gather(*asking[1:]) == [(b"{}", False)] * 19
+    assert await asyncio.gather(*asking[1:]) == [(b"{}", False, False)] * 19
     assert len(database.asked) == 1
 
 
-async def test_a_missing_insight_is_not_cached() -> None:
-    """It may be stored in the next moment."""
+async def test_a_missing_insight_is_asked_for_once_in_a_moment() -> None:
+    database = Database(None)
+    reader = insights(database, MemoryCache())
+    assert [await reader.read("order:1") for _ in range(3)] == [(None, False, False)] * 3
+    assert len(database.asked) == 1
+
+
+async def test_a_missing_insight_whose_id_is_fresh_is_asked_for_each_time() -> None:
+    """It may be stored by another replica in the next moment."""
     database, cache = Database(None), MemoryCache()
-    reader = insights(database, cache)
-    assert await reader.read("order:1") == (None, False)
+    reader, decision_id = insights(database, cache), uuid7(NOW)
+    assert await reader.read(decision_id) == (None, False, False)
     database.found = "{}"
-    assert await reader.read("order:1") == (b"{}", False)
+    assert await reader.read(decision_id) == (b"{}", False, False)
+
+
+async def test_what_waits_in_the_spool_is_pending_and_never_remembered_as_missing() -> None:
+    database, spool = Database(None), MemorySpool()
+    reader = insights(database, MemoryCache(), spool)
+    await reader.read("order:1")
+    await spool.add([spooled("order:1")])
+    assert await reader.read("order:1") == (None, False, True)
+    assert await reader.read("order:2") == (None, False, False)
+    await spool.finish(await spool.claim(1))
+    database.found = "{}"
+    assert await reader.read("order:2") == (None, False, False)
+
+
+async def test_what_is_drained_during_the_look_up_is_found() -> None:
+    database, spool = Database(None), MemorySpool()
+    await spool.add([spooled("order:other")])
+
+    async def drained(_: str) -> bool:
+        database.found = "{}"
+        return False
+
+    spool.holds = drained  # type: ignore[method-assign,assignment]
+    assert await insights(database, MemoryCache(), spool).read("order:1") == (b"{}", False, False)
+
+
+async def test_with_the_database_away_the_spool_is_asked_and_else_it_is_told() -> None:
+    database, spool = Database(None), MemorySpool(MemoryStream())
+    await spool.add([spooled("order:1")])
+
+    async def away(query: str, _: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        raise StoreUnavailable("gone")
+
+    database.rows = away  # type: ignore[method-assign]
+    reader = insights(database, MemoryCache(), spool)
+    assert await reader.read("order:1") == (None, False, True)
+    with pytest.raises(StoreUnavailable):
+        await reader.read("order:2")
+    spool.stream.away = True
+    with pytest.raises(StoreUnavailable):
+        await reader.read("order:1")

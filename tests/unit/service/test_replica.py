@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -87,9 +88,14 @@ async def test_a_writer_that_ended_is_not_ready_and_refuses(up: Standing) -> Non
     up.service.queue.take = broken  # type: ignore[method-assign,assignment]
     # The writer waits in the old one for this.
     assert (await up.post(raw_trace(v7()))).status_code == 201
+    spooled = await up.post(raw_trace(v7()))
+    assert spooled.status_code == 202
+    up.spool.stream.away = True
     refused = await up.post(raw_trace(v7()))
     assert "the writer ended" in str(problem(refused, 503)["detail"])
     assert refused.headers["retry-after"]
+    # Whoever asked within the last second got the state of before.
+    up.service.readiness.clock = lambda: time.monotonic() + 2
     response = await up.client.get("/ready")
     assert response.status_code == 503
     writer = response.json()["dependencies"]["writer"]
@@ -104,6 +110,9 @@ async def test_what_hangs_at_the_end_of_the_drain_is_answered(up: Standing) -> N
     up.store.write = hang  # type: ignore[method-assign,assignment]
     up.service.finish_within(0.02)
     async with asyncio.timeout(2):
+        response = await up.post(raw_trace(v7()))
+        assert response.status_code == 202
+        up.spool.stream.away = True
         response = await up.post(raw_trace(v7()))
     problem(response, 503)
     assert response.headers["retry-after"]

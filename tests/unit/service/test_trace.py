@@ -276,11 +276,31 @@ def test_no_damage_to_a_trace_makes_it_fail(data: st.DataObject) -> None:
 
 
 def test_an_id_that_could_not_be_read_is_refused() -> None:
-    refusal = refused("rate", occurredAt=AT)
-    assert (refusal.field, refusal.status) == ("decisionId", 400)
-    assert "is reserved" in refusal.sentence()
+    for reserved in ("rate", ".", ".."):
+        refusal = refused(reserved, occurredAt=AT)
+        assert (refusal.field, refusal.status) == ("decisionId", 400)
+        assert "is reserved" in refusal.sentence()
 
 
 def test_reserved_ids_are_the_routes_that_shadow_an_insight() -> None:
     source = Path(reads.__file__).read_text(encoding="utf-8")
-    assert set(re.findall(r'"/api/insights/(\w+)"', source)) == RESERVED_IDS
+    assert set(re.findall(r'"/api/insights/(\w+)"', source)) | {".", ".."} == RESERVED_IDS
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e999", "1." + "1" * 17_000, "0e-20000", "1" * 5000, "1." + "1" * 16_300 + "e-90"],
+    ids=["too large", "too long", "too small", "too many", "too fine"],
+)
+def test_a_number_that_could_not_be_kept_is_refused_by_its_field(number: str) -> None:
+    raw = raw_trace(uuid7(NOW)).replace(b"12.5", number.encode())
+    refusal = parse(raw)
+    assert isinstance(refusal, Refusal)
+    assert refusal.field == "durationMs"
+    assert "number" in refusal.reason or "Integer" in refusal.reason
+
+
+def test_text_that_is_no_json_has_no_field_at_fault() -> None:
+    refusal = parse(b'{"durationMs": 1')
+    assert isinstance(refusal, Refusal)
+    assert refusal.field is None

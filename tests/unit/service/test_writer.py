@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +13,9 @@ from service.errors import StoreUnavailable
 from service.insights import testing
 from service.insights.decision import Decision, Outcome, Receipt
 from service.insights.queue import QueueClosed, WriteQueue
+from service.insights.spooler import Spooler
 from service.insights.testing import POISON, MemoryStore
+from service.insights.testing_spool import MemorySpool, MemoryStream
 from service.insights.writer import Timing, Writer
 
 pytestmark = pytest.mark.anyio
@@ -33,13 +36,20 @@ class Counts:
     def retried(self) -> None:
         self.retries += 1
 
+    def spooled(self, count: int) -> None: ...
+
+    def spool_failed(self) -> None: ...
+
+    def refused(self, reason: str) -> None: ...
+
 
 @dataclass
 class Bench:
-    """A writer on a clock of its own: sleeping is what moves it."""
+    """A writer on a clock of its own: sleeping is what moves it. The spool is away unless told."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
     counts: Counts = field(default_factory=Counts)
+    spool: MemorySpool = field(default_factory=lambda: MemorySpool(MemoryStream(away=True)))
     now: float = 0.0
     queue: WriteQueue = field(init=False)
     writer: Writer = field(init=False)
@@ -47,7 +57,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.queue = WriteQueue(100, lambda: self.now)
         timing = Timing(lambda: self.now, lambda: 0.5, self._sleep)
-        self.writer = Writer(self.queue, self.store, self.counts, timing, 500)
+        spooler = Spooler(self.spool, self.counts, lambda: self.now, lambda: datetime.now(UTC), 100)
+        self.writer = Writer(self.queue, self.store, spooler.spill, self.counts, timing, 500)
 
     async def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -125,6 +136,43 @@ async def test_a_store_that_stays_away_is_never_acknowledged() -> None:
         bench.queue.offer(decisions(1)[0], b"raw")
 
 
+async def test_what_the_store_does_not_take_goes_to_the_spool_with_all_that_waits() -> None:
+    """Also what may have been committed: nobody knows, and the id makes it safe to bring it again."""
+    bench = Bench(spool=MemorySpool())
+    bench.store.failures = [StoreUnavailable("gone")] * 1000
+    one, two, three = decisions(3)
+    offered = [bench.queue.offer(each, b"raw") for each in (one, one, two)]
+    async with asyncio.timeout(5), bench.running():
+        offered.append(bench.queue.offer(three, b"raw"))
+        assert outcomes(await asyncio.gather(*offered)) == [Outcome.SPOOLED] * 4
+    assert [entry.spooled.decision_id for entry in bench.spool.stream.entries.values()] == [
+        "order:0", "order:1", "order:2",
+    ]  # fmt: skip
+    assert bench.queue.rows == 0
+
+
+async def test_what_was_answered_before_the_store_went_away_is_not_spooled() -> None:
+    """The batch is bisected around the poison, and the store goes away in between."""
+    bench = Bench(spool=MemorySpool())
+    first, second, poison = (
+        *decisions(2),
+        testing.decision("order:9", occurredAt=testing.recently(), userId=POISON),
+    )
+    written = bench.store.write
+
+    async def once(batch: Sequence[Decision]) -> list[Receipt]:
+        receipts = await written(batch)
+        bench.store.failures = [StoreUnavailable("gone")] * 1000
+        return receipts
+
+    bench.store.write = once  # type: ignore[method-assign]
+    assert outcomes(await bench.receipts(first, second, poison)) == [
+        Outcome.STORED,
+        Outcome.SPOOLED,
+        Outcome.SPOOLED,
+    ]
+
+
 async def test_after_the_store_is_back_decisions_are_taken_again(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     bench.store.failures = [StoreUnavailable("gone")] * 30
@@ -160,7 +208,9 @@ async def test_a_poison_row_is_isolated_and_the_others_are_stored(place: int) ->
     expected[place] = Outcome.POISON
     assert outcomes(await bench.receipts(*batch)) == expected
     assert len(bench.store.rows) == 6
-    assert [(letter[0], letter[1]) for letter in bench.store.letters] == [(batch[place], b"raw")]
+    assert [(letter.decision_id, letter.raw) for letter in bench.store.letters] == [
+        (f"order:{place}", b"raw")
+    ]
     assert bench.counts.letters == 1
 
 

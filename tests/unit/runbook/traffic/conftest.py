@@ -15,7 +15,9 @@ from service.insights.decision import Decision, canonical_id
 from service.insights.ingest import Ingest
 from service.insights.intake import Intake
 from service.insights.queue import WriteQueue
+from service.insights.spooler import Spooler
 from service.insights.testing import MemoryStore
+from service.insights.testing_spool import MemorySpool
 from service.insights.writer import Timing, Writer
 
 NOW = datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
@@ -32,6 +34,10 @@ class Ignore:
     def buried(self) -> None: ...
 
     def retried(self) -> None: ...
+
+    def spooled(self, count: int) -> None: ...
+
+    def spool_failed(self) -> None: ...
 
 
 class Twin(httpx.AsyncBaseTransport):
@@ -85,9 +91,11 @@ class Twin(httpx.AsyncBaseTransport):
         """The writer lives in the loop of the first request."""
         if self._ingest is None:
             queue = WriteQueue(5000, time.monotonic)
-            writer = Writer(queue, self.store, Ignore(), Timing(time.monotonic, lambda: 0.5), 500)
+            spooler = Spooler(MemorySpool(), Ignore(), time.monotonic, lambda: NOW, 5000)
+            timing = Timing(time.monotonic, lambda: 0.5)
+            writer = Writer(queue, self.store, spooler.spill, Ignore(), timing, 500)
             self._writing = asyncio.create_task(writer.run())
-            intake = Intake(queue, Ignore(), lambda: NOW, RETENTION)
+            intake = Intake(queue, spooler, Ignore(), lambda: NOW, RETENTION)
             self._ingest = httpx.ASGITransport(Edge(Ingest(intake, lambda _key: None)))
         return self._ingest
 

@@ -9,7 +9,7 @@ import pytest
 from runbook import places
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.up import image_plan, images
-from runbook.up.image_plan import BASE, OTHERS, Entry, Input, Plan, Recipe
+from runbook.up.image_plan import BASE, BROWSER, OTHERS, Entry, Input, Plan, Recipe
 
 DB = next(recipe for recipe in OTHERS if recipe.name == "db")
 SERVICE = next(recipe for recipe in OTHERS if recipe.name == "service")
@@ -131,8 +131,12 @@ def test_upstream_version_is_what_a_reader_knows(version: str, upstream: str) ->
     assert image_plan.upstream(version) == upstream
 
 
+def test_a_stack_builds_no_browser() -> None:
+    assert BROWSER not in OTHERS
+
+
 def test_every_tag_is_one_the_engine_takes() -> None:
-    for recipe in (BASE, *OTHERS):
+    for recipe in (BASE, *OTHERS, BROWSER):
         tag = image_plan.tag_of(recipe, dict.fromkeys(recipe.shown, "1:2.3+dfsg~x-1"), "a" * 64)
         assert set(tag.partition(":")[2]) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
@@ -185,6 +189,23 @@ def test_pip_learns_where_packages_are_and_nothing_else() -> None:
         "[global]\nindex-url = https://two.example/simple\ntrusted-host = a.example b.example\n"
     )
     assert image_plan.pip_conf("") == "[global]\n"
+
+
+def test_npm_learns_where_packages_are_and_nothing_else() -> None:
+    listed = (
+        '{"registry": "https://one.example/npm/", "cafile": "/etc/ssl/certs.crt", "proxy": null,'
+        ' "noproxy": ["a.example", "b.example"], "strict-ssl": false, "//one.example/:_authToken": "secret"}'
+    )
+    assert image_plan.npmrc(listed, {}) == (
+        "registry = https://one.example/npm/\nnoproxy = a.example,b.example\nstrict-ssl = false\n"
+    )
+    assert image_plan.npmrc('{"noproxy": [""]}', {}) == ""
+
+
+def test_a_host_without_npm_says_by_the_variables_of_npm_where_packages_are() -> None:
+    environ = {"npm_config_registry": "https://two.example/", "npm_config_cache": "/tmp/npm"}
+    assert image_plan.npmrc("", environ) == "registry = https://two.example/\n"
+    assert image_plan.npmrc("", {}) == ""
 
 
 def test_debian_archive_comes_from_this_hosts_apt() -> None:

@@ -1,0 +1,56 @@
+"""The bound over a minute, whatever is asked for."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.alerts import limiter
+
+
+@given(
+    st.integers(1, 60),
+    st.lists(st.floats(0, 30, allow_nan=False), max_size=150),
+)
+def test_no_minute_ever_has_more_than_its_share(most: int, pauses: list[float]) -> None:
+    now, sent = 1_700_000_000.0, list[float]()
+    for pause in pauses:
+        now += pause
+        for _ in range(limiter.permits(sent, now, most)):
+            sent.append(now)
+    for start in sent:
+        assert sum(start <= one < start + 60.0 for one in sent) <= most
+
+
+@given(st.integers(2, 60), st.floats(0, 600))
+def test_asked_always_the_bound_is_used_up_every_minute(most: int, offset: float) -> None:
+    now, sent = 1_700_000_000.0 + offset, list[float]()
+    for _ in range(130):
+        sent += [now] * limiter.permits(sent, now, most)
+        now += 1.0
+    assert sum(one >= now - 61.0 for one in sent) >= most * 2 // 3
+
+
+def test_two_thirds_go_at_once_and_the_rest_evenly() -> None:
+    sent = [0.0] * limiter.permits([], 0.0, 12)
+    assert len(sent) == 8
+    at = 0.0
+    while at < 60.0:
+        at += 0.5
+        sent += [at] * limiter.permits(sent, at, 12)
+    assert sent[8:] == [15.5, 31.0, 46.5]
+
+
+def test_one_a_minute_is_one_a_minute() -> None:
+    assert limiter.permits([], 0.0, 1) == 1
+    assert limiter.permits([0.0], 60.0, 1) == 0
+    assert limiter.permits([0.0], 61.0, 1) == 1
+
+
+def test_a_share_is_never_nothing() -> None:
+    assert limiter.share(12, 3) == 4
+    assert limiter.share(12, 5) == 2
+    assert limiter.share(12, 40) == 1
+    assert limiter.share(12, 0) == 12
+
+
+def test_what_no_longer_counts_is_forgotten() -> None:
+    assert limiter.recent([0.0, 30.0, 60.0], 70.0) == [30.0, 60.0]
