@@ -1,7 +1,6 @@
-import re
-
 """The HTTP contract, route by route, on in-memory stores."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
