@@ -147,7 +147,7 @@ KEYS: tuple[Key, ...] = (
         "integer",
         60,
         Between(1, 3600),
-        "Seconds the SLO table, the hourly rate and the self-check stay cached",
+        "Seconds the SLO table and the hourly rate stay cached",
         "CACHE_TTL_AMAS_METRICS",
     ),
     Key(
@@ -171,7 +171,7 @@ KEYS: tuple[Key, ...] = (
         "integer",
         5000,
         Between(1, 100000),
-        "Traces that may wait for the next commit; beyond it the answer is 503 with Retry-After",
+        "Traces that may wait for the next commit; beyond it they are spooled",
         "WRITE_QUEUE_ROWS",
     ),
     Key("writeBatchRows", "integer", 500, Between(1, 5000), "Most rows in one commit", "WRITE_BATCH_ROWS"),
@@ -196,7 +196,7 @@ KEYS: tuple[Key, ...] = (
         "boolean",
         False,
         None,
-        "Emergency switch: leaves the metrics middleware out",
+        "Emergency switch: nothing is counted, and no snapshot taken",
         "DISABLE_METRICS_COLLECTION",
     ),
     Key(

@@ -60,6 +60,11 @@ PROOFS = {
         "python -m tests.bench --seconds 6 --rounds 5",
         ("tests/bench", "service"),
     ),
+    "soak": Proof(
+        "A replica under 1,000 posts a second for 10 minutes stays far below 512 MB and does not grow",
+        "python -m tests.bench.soak --minutes 10 --rate 1000",
+        ("tests/bench/soak.py", "service"),
+    ),
     "traffic": Proof(
         "100,000 generated traces through the load balancer end exactly as their manifest says",
         tests("tests/e2e/test_traffic.py", "-s"),

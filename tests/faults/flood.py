@@ -18,7 +18,7 @@ ANSWER_WITHIN_S = 30.0
 
 @dataclass
 class Flood:
-    """Runs while the block does. `answers`: the status of every id, 0 where none came."""
+    """Runs while the block does. `answers`: the status of every id, 0 where none came. `run_id` may be blank."""
 
     port: int
     key: str
@@ -90,9 +90,9 @@ class Flood:
         body = json.dumps(trace | {"occurredAt": datetime.now(UTC).isoformat()}).encode()
         head = (
             "POST /api/decisions HTTP/1.1\r\nHost: flood\r\nContent-Type: application/json\r\n"
-            f"Authorization: Bearer {self.key}\r\nX-Amas-Run-Id: {self.run_id}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+            f"Authorization: Bearer {self.key}\r\nContent-Length: {len(body)}\r\n"
         )
+        head += f"X-Amas-Run-Id: {self.run_id}\r\n\r\n" if self.run_id else "\r\n"
         writer.write(head.encode() + body)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = answer.partition("content-length:")[2].partition("\r\n")[0]
