@@ -49,47 +49,13 @@ from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
 
-# Longer than a database takes to come up beside this replica, shorter than a health check's patience.
-OPEN_WITHIN_S = 60.0
 # The writer's own retries end before this does.
 DRAIN_QUEUE_S = 10.0
-
-# An fsync of the spool takes a few milliseconds; a drain that ends still has to answer after it.
-SPOOL_TIMEOUT_S = 1.0
 # For the audit entries of the last moments.
 AUDIT_WITHIN_S = 2.0
-# Longer than an honest answer of the queue Redis takes, shorter than anybody wants to wait for a switch.
-BOARD_TIMEOUT_S = 0.5
-
 OPENAPI = Path(__file__).with_name("openapi.json")
 
 logger = logging.getLogger("Service")
-
-
-@dataclass(frozen=True)
-class Stores:
-    """What lies outside the process; the tests bring twins.
-
-    A dependency that is required here is so until the stores are open, and not later: every replica
-    loses the database at the same moment, and one that is sent no traffic serves nothing at all, while
-    one that is answers from the cache, tells its metrics and refuses writes with a reason.
-    """
-
-    writes: Store
-    # The drain of the spool, replays and the retention share one connection beside the writer's.
-    aside: Store
-    session: RetentionSession
-    spool: Spool
-    reads: Database
-    cache: Cache
-    dependencies: list[Dependency]
-    board: switches.Board
-    snapshots: share.Board
-    alerts: alerting.Outside
-    # Open, free, and requests that wait for one.
-    connections: Callable[[], tuple[int, int, int]]
-    open: Callable[[], Awaitable[None]]
-    close: Callable[[], Awaitable[None]]
 
 
 class Service:
@@ -244,7 +210,7 @@ class Service:
             pool_open=connections[0],
             pool_free=connections[1],
             pool_awaited=connections[2],
-            pool_most=_reading(self._settings),
+            pool_most=stores.for_reads(self._settings.db_connection_pool_size),
             rss_bytes=rss_bytes(),
             draining=self.readiness.draining,
         )
@@ -341,53 +307,7 @@ def create(settings: Settings) -> Service:
     """The service on its real stores, not yet opened."""
     replica = share.replica_id()
     metrics = Metrics(_version())
-    # One connection writes, one tells whether the database lives: neither waits behind the reads. What is
-    # drained, replayed or dropped has one aside, which the smallest pool has beyond its size.
-    reads = Pool(settings.database_url, _reading(settings), settings.db_statement_timeout)
-    writer = Session(settings.database_url, settings.db_statement_timeout)
-    aside = Session(settings.database_url, settings.db_statement_timeout, "amas-aside")
-    watch = Session(settings.database_url, settings.db_statement_timeout)
-    cache = RedisCache(settings.redis_url, metrics.cache_errors, time.monotonic)
-    queue = redisdb.connect(settings.queue_url, timeout_s=SPOOL_TIMEOUT_S, most_connections=32)
-    spool = RedisSpool(queue, replica)
-    board = redisdb.connect(settings.queue_url, timeout_s=BOARD_TIMEOUT_S, most_connections=2)
-    shared = redisdb.connect(settings.queue_url, timeout_s=BOARD_TIMEOUT_S, most_connections=2)
-    alerts = redisdb.connect(settings.queue_url, timeout_s=BOARD_TIMEOUT_S, most_connections=4)
-    metrics.watch_pool(reads.sizes)
-
-    async def ask_database() -> None:
-        await watch.rows("ping", {})
-
-    async def open_stores() -> None:
-        await reads.open(OPEN_WITHIN_S)
-
-    async def close_stores() -> None:
-        await asyncio.gather(
-            *(one.close() for one in (reads, writer, aside, watch, cache, spool)),
-            board.aclose(),
-            shared.aclose(),
-            alerts.aclose(),
-        )
-
-    stores = Stores(
-        writes=DatabaseStore(writer),
-        aside=DatabaseStore(aside),
-        session=aside,
-        spool=spool,
-        reads=reads,
-        cache=cache,
-        dependencies=[
-            Dependency("database", required=True, ask=ask_database),
-            Dependency("cache", required=False, ask=cache.ping),
-        ],
-        board=switches.RedisBoard(board),
-        snapshots=share.RedisBoard(shared, settings.metrics_collection_interval / 1000),
-        alerts=alerting.real(settings, replica, alerts),
-        connections=reads.sizes,
-        open=open_stores,
-        close=close_stores,
-    )
-    return Service(settings, metrics, stores, replica)
+    return Service(settings, metrics, stores.real(settings, replica, metrics), replica)
 
 
 def _first(hot: ASGIApp, others: ASGIApp) -> ASGIApp:
@@ -409,11 +329,6 @@ async def _health(_: Request) -> Response:
 
 async def _openapi(_: Request) -> Response:
     return http.json_response(OPENAPI.read_bytes())
-
-
-def _reading(settings: Settings) -> int:
-    """How many connections read."""
-    return max(1, settings.db_connection_pool_size - 3)
 
 
 def _configured(settings: Settings) -> list[str]:

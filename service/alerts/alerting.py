@@ -45,11 +45,8 @@ class Outside:
     holder: Callable[[], Awaitable[str | None]]
 
 
-def real(settings: Settings, holder: str, redis: Redis) -> Outside:
-    """Sessions of their own: what they hold up holds up nothing else. They connect when first used."""
-    timeout_ms = min(settings.db_statement_timeout, 1000)
-    writes = Session(settings.database_url, timeout_ms)
-    lock = Session(settings.database_url, timeout_ms)
+def real(settings: Settings, holder: str, redis: Redis, writes: Session, lock: Session) -> Outside:
+    """The sessions are the alerts' alone: what they hold up holds up nothing else."""
     first = RedisLease(redis, holder, ttl_s(settings.alert_evaluation_interval / 1000))
 
     async def close() -> None:

@@ -18,7 +18,7 @@ ANSWER_WITHIN_S = 30.0
 
 @dataclass
 class Flood:
-    """Runs while the block does. `answers`: the status of every id, 0 where none came. `run_id` may be blank."""
+    """Runs while the block does. `answers`: the status of each id, 0 where none came. `run_id` may be blank."""
 
     port: int
     key: str

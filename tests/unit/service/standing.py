@@ -13,13 +13,14 @@ from starlette.types import ASGIApp
 from service import settings
 from service.admin.testing import MemoryBoard
 from service.alerts import testing as alerts
-from service.app import Service, Stores
+from service.app import Service
 from service.collector import testing as collector
 from service.errors import StoreUnavailable
 from service.insights.testing import MemoryCache, MemoryStore, uuid7
 from service.insights.testing_spool import MemorySpool
 from service.metrics import Metrics
 from service.ready import Dependency
+from service.stores import Stores
 
 KEYS = "\n".join(
     f"{scope} {hashlib.sha256(scope.encode()).hexdigest()}"
