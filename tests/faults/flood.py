@@ -18,7 +18,7 @@ ANSWER_WITHIN_S = 30.0
 
 @dataclass
 class Flood:
-    """Runs while the block does. `answers`: the status of each id, 0 where none came. `run_id` may be blank."""
+    """Pours while the block runs. `answers`: the status of each id, 0 where none came."""
 
     port: int
     key: str
