@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -28,6 +29,7 @@ class Flood:
     seconds: float = 0.0
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._pour()))
@@ -64,6 +66,10 @@ class Flood:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+        for writer in self._open:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
         self.seconds = time.monotonic() - started
 
     async def _work(self, due: "asyncio.Queue[None]") -> None:
@@ -74,14 +80,20 @@ class Flood:
             self.answers[decision_id] = 0
             try:
                 async with asyncio.timeout(ANSWER_WITHIN_S):
-                    streams = streams or await asyncio.open_connection("127.0.0.1", self.port)
+                    streams = streams or await self._connected()
                     self.answers[decision_id] = await self._post(*streams, decision_id)
             except (OSError, EOFError, TimeoutError, ValueError):
                 if streams:
+                    self._open.discard(streams[1])
                     streams[1].close()
                 streams = None
             finally:
                 due.task_done()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._open.add(writer)
+        return reader, writer
 
     async def _post(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decision_id: str

@@ -26,7 +26,7 @@ class Receiver:
             at
             for at, body in self.came
             for alert in body.get("alerts", [])
-            if alert["labels"].get("ruleId") == rule and alert["status"] == status
+            if alert["labels"]["alertname"] == rule and alert["status"] == status
         ]
 
 
