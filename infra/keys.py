@@ -122,8 +122,8 @@ KEYS: tuple[Key, ...] = (
         "dbConnectionPoolSize",
         "integer",
         20,
-        Between(3, 200),
-        "Connections a replica may open; a roll doubles the replicas for a moment",
+        Between(6, 200),
+        "Connections a replica may open, all but five for reads; a roll doubles the replicas for a moment",
         "DB_CONNECTION_POOL_SIZE",
     ),
     Key(

@@ -5,9 +5,8 @@ import gc
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,13 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service import http, keys, redisdb
+from service import http, keys
 from service.admin import switches
 from service.admin.audit import Audited, Trail
 from service.admin.routes import Admin, shown
 from service.alerts import alerting
 from service.alerts.alerting import Alerting
-from service.cache import RedisCache
 from service.collector import share
 from service.collector.keep import Keep
 from service.collector.loop import Clock, Collecting, Plan, Readings, Sources
@@ -36,23 +34,20 @@ from service.collector.routes import About, Others
 from service.collector.snapshot import Gauges, Measured
 from service.collector.traffic import Meter
 from service.console import routes as console
-from service.db import Pool, Session
 from service.errors import Problem, StoreUnavailable
 from service.insights.ingest import Ingest
-from service.insights.insight import Cache, Database
 from service.insights.recording import Cluster, Outside, Recording
-from service.insights.retention import Session as RetentionSession
-from service.insights.spool import RedisSpool, Spool
-from service.insights.store import DatabaseStore, Store
 from service.insights.writer import WriterFailed
 from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
+from service.stores import Stores, for_reads, real_stores
 
 # The writer's own retries end before this does.
 DRAIN_QUEUE_S = 10.0
 # For the audit entries of the last moments.
 AUDIT_WITHIN_S = 2.0
+
 OPENAPI = Path(__file__).with_name("openapi.json")
 
 logger = logging.getLogger("Service")
@@ -105,7 +100,19 @@ class Service:
             asyncio.create_task(self.switches.follow()),
             asyncio.create_task(self.trail.keep()),
         ]
-        self.alerting.start()
+        for task in (*self._tasks, *self.alerting.start()):
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """None ends while the replica goes on, but by a fault: then others should be asked instead."""
+        if task.cancelled() or self._stopping.is_set():
+            return
+        coroutine = getattr(task.get_coro(), "__qualname__", task.get_name())
+        logger.critical(
+            "a task ended; no new requests are wanted", extra={"task": coroutine}, exc_info=task.exception()
+        )
+        self._metrics.tasks_ended.inc()
+        self.drain()
 
     async def _opened(self) -> bool:
         """False when the end was asked for first: a database that is away would hold it up for long."""
@@ -124,6 +131,7 @@ class Service:
 
     async def stop(self) -> None:
         """Write what was taken, then let go of the stores."""
+        self._stopping.set()
         left = await self.recording.finish(DRAIN_QUEUE_S)
         for task in self._tasks:
             task.cancel()
@@ -190,7 +198,7 @@ class Service:
     def _alerting(self) -> Alerting:
         asked = alerting.Asked(
             self.collecting.values,
-            lambda: len(self.collecting.shared.live()),
+            lambda: len(self.collecting.shared.live()) if self.collecting.shared.shared else None,
             lambda: self.switches.is_on(switches.NOTIFICATIONS),
         )
         series = self._metrics.alerts
@@ -210,7 +218,7 @@ class Service:
             pool_open=connections[0],
             pool_free=connections[1],
             pool_awaited=connections[2],
-            pool_most=stores.for_reads(self._settings.db_connection_pool_size),
+            pool_most=for_reads(self._settings.db_connection_pool_size),
             rss_bytes=rss_bytes(),
             draining=self.readiness.draining,
         )
@@ -307,7 +315,7 @@ def create(settings: Settings) -> Service:
     """The service on its real stores, not yet opened."""
     replica = share.replica_id()
     metrics = Metrics(_version())
-    return Service(settings, metrics, stores.real(settings, replica, metrics), replica)
+    return Service(settings, metrics, real_stores(settings, replica, metrics), replica)
 
 
 def _first(hot: ASGIApp, others: ASGIApp) -> ASGIApp:

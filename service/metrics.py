@@ -1,6 +1,7 @@
 """Every series the service has; the only importer of prometheus_client."""
 
 import asyncio
+import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -87,9 +88,7 @@ class Metrics:
         self.cache_errors = self._plain("amas_cache_errors", "Cache operations that failed.")
         self.requests = Requests(self.registry)
         self.alerts = AlertSeries(self.registry)
-        self._lag = prometheus.Gauge(
-            "amas_event_loop_lag_seconds", "How late the event loop woke last time.", registry=self.registry
-        )
+        self._lag = self._gauge("amas_event_loop_lag_seconds", "How late the event loop woke last time.")
         self._collected_at = prometheus.Gauge(
             "amas_collector_last_run_timestamp_seconds",
             "When the last interval ended well, 0 for never.",
@@ -100,6 +99,7 @@ class Metrics:
             "What the last interval took, from taking it to keeping it.",
             registry=self.registry,
         )
+        self.tasks_ended = self._plain("amas_tasks_ended", "Loops that ended while the replica went on.")
         self._collector_errors = self._plain("amas_collector_errors", "Intervals that failed.")
         info = prometheus.Gauge("amas_build_info", "Always 1.", ["version"], registry=self.registry)
         info.labels(version).set(1)
@@ -187,7 +187,10 @@ class Metrics:
             await asyncio.sleep(LOOP_SAMPLE_S)
             lag_s = max(0.0, time.monotonic() - start - LOOP_SAMPLE_S)
             self._lag.set(lag_s)
-            noticed(lag_s)
+            try:
+                noticed(lag_s)
+            except Exception:
+                logging.getLogger("Service").exception("a look at the event loop was not noticed")
 
     def counters(self) -> Counters:
         """What the snapshots take the differences of."""

@@ -133,8 +133,9 @@ class Settings:
     queue_url: Secret = _url("redis", "rediss", "unix")  # noqa: RUF009  # makes a field
     # Lines of `<scope> <sha256 hex>`. Without any, every route that needs a key refuses.
     api_keys: Secret = _field(_key_lines, Secret(""))  # noqa: RUF009  # makes a field
-    # All connections of this process: one writes, one tells whether the database lives, the others read.
-    db_connection_pool_size: int = _integer(20, 3, 500)
+    # All connections this process ever opens: service.stores names the five that do one thing each, the
+    # others read.
+    db_connection_pool_size: int = _integer(20, 6, 500)
     # Milliseconds.
     db_statement_timeout: int = _integer(5000, 100, 600_000)
     # Seconds.

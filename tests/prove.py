@@ -70,6 +70,21 @@ PROOFS = {
         tests("tests/e2e/test_traffic.py", "-s"),
         ("tests/e2e/test_traffic.py", "runbook/traffic", "service/insights"),
     ),
+    "mutation": Proof(
+        "Of all small changes to rules, limiter, dedup and spool the unit tests notice 85 % in each file",
+        "python -m tests.mutation",
+        (
+            "tests/mutation.py",
+            "service/alerts/evaluate.py",
+            "service/alerts/limiter.py",
+            "service/insights/decision.py",
+            "service/insights/drain.py",
+            "service/insights/intake.py",
+            "service/insights/queue.py",
+            "service/insights/spool.py",
+            "service/insights/spooler.py",
+        ),
+    ),
 }
 
 

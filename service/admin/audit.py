@@ -126,10 +126,13 @@ class Trail:
             try:
                 await self._write_all()
                 failures = 0
+                continue
             except StoreUnavailable as error:
                 logger.warning("audit entries wait", extra={"why": str(error), "entries": len(self._waiting)})
-                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
-                failures += 1
+            except Exception:
+                logger.exception("audit entries wait", extra={"entries": len(self._waiting)})
+            await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+            failures += 1
 
     async def finish(self, within_s: float) -> None:
         """A last attempt before the end; what is left stands in the log alone."""

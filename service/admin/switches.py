@@ -86,7 +86,10 @@ class Switches:
     async def follow(self) -> None:
         """Until cancelled."""
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                logger.exception("a look at the switches failed; the next one comes")
             await asyncio.sleep(EVERY_S)
 
     async def refresh(self) -> None:
@@ -134,7 +137,7 @@ def _decoded(name: str, raw: bytes | None, known: State) -> State:
         return OFF
     try:
         return msgspec.json.decode(raw, type=State)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         logger.error("a switch's entry cannot be read; it stays as it is", extra={"switch": name})  # noqa: TRY400
         return known
 

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from service.alerts.rule import Operator, Rule, Severity, Transition
+from service.alerts.storm import Storm
 
 Status = Literal["firing", "resolved"]
 
@@ -26,6 +27,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # The highest level of escalation that was told, and by which destinations.
     told: int = 0
     told_to: tuple[str, ...] = ()
+    # What the others have in common, when it tells that there are too many.
+    storm: Storm | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +51,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alert: Alert
     # The end of a firing that was not told before: both are told by this one.
     with_firing: bool = False
+    # Firings of the rule, with their ends, that this one speaks for.
+    times: int = 1
     # The message that carries it, from before the first attempt until its outcome is known; who sends it,
     # and since when.
     message_id: str = ""

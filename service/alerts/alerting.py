@@ -1,16 +1,17 @@
 """The alerts of one replica, put together; service.app starts, stops and asks it."""
 
 import asyncio
+import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.requests import Request
 from starlette.routing import Route
 
-from service.alerts import engine, heartbeat, notifier
+from service.alerts import engine, heartbeat, notifier, shelf
 from service.alerts.desk import Desk
 from service.alerts.engine import Engine, Terms
 from service.alerts.escalation import destinations
@@ -19,13 +20,17 @@ from service.alerts.heartbeat import Heartbeat
 from service.alerts.lease import DatabaseLock, Leadership, Lease, RedisLease, ttl_s
 from service.alerts.notifier import Notifier, Receivers, Surroundings
 from service.alerts.post import Poster
+from service.alerts.pruning import Pruning
 from service.alerts.round import Samples
 from service.alerts.routes import Alerts
 from service.alerts.shelf import DatabaseShelf, Ledger, RedisLedger, Shelf
+from service.alerts.view import Sources, View
 from service.db import Session
 from service.errors import StoreUnavailable
 from service.redisdb import Redis
 from service.settings import Settings
+
+logger = logging.getLogger("AlertEngine")
 
 
 class Gauge(engine.Gauge, notifier.Gauge, heartbeat.Gauge, Protocol):
@@ -38,21 +43,51 @@ class Outside:
 
     database: Shelf
     ledger: Ledger
+    sources: Sources
     first: Lease
     second: Lease
     close: Callable[[], Awaitable[None]]
     # Who holds the first lease, whichever replica asks.
     holder: Callable[[], Awaitable[str | None]]
+    # Takes away so many events at most that are too old, and says how many went.
+    prune: Callable[[int], Awaitable[int]]
 
 
-def real(settings: Settings, holder: str, redis: Redis, writes: Session, lock: Session) -> Outside:
+@dataclass(frozen=True)
+class Connections:
+    """To the database and to the queue's Redis; each is for one thing, so that none waits behind another."""
+
+    writes: Session
+    lock: Session
+    # What is asked over HTTP, on connections that others read by, too.
+    reads: shelf.Session
+    redis: Redis
+    lease: Redis
+    redis_reads: Redis
+
+
+def real(settings: Settings, holder: str, by: Connections) -> Outside:
     """The sessions are the alerts' alone: what they hold up holds up nothing else."""
-    first = RedisLease(redis, holder, ttl_s(settings.alert_evaluation_interval / 1000))
+    first = RedisLease(by.lease, holder, ttl_s(settings.alert_evaluation_interval / 1000))
+    archive = DatabaseShelf(by.reads)
 
     async def close() -> None:
-        await asyncio.gather(writes.close(), lock.close())
+        await asyncio.gather(
+            by.writes.close(),
+            by.lock.close(),
+            *(one.aclose() for one in (by.redis, by.lease, by.redis_reads)),
+        )
 
-    return Outside(DatabaseShelf(writes), RedisLedger(redis), first, DatabaseLock(lock), close, first.holder)
+    return Outside(
+        database=DatabaseShelf(by.writes),
+        ledger=RedisLedger(by.redis),
+        sources=Sources(archive, RedisLedger(by.redis_reads)),
+        first=first,
+        second=DatabaseLock(by.lock),
+        close=close,
+        holder=first.holder,
+        prune=archive.prune,
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +95,8 @@ class Asked:
     """What the alerts ask of the rest of the service."""
 
     sample: Callable[[], Awaitable[Samples]]
-    replicas: Callable[[], int]
+    # As many as live, or None while nobody can tell.
+    replicas: Callable[[], int | None]
     # The switch that holds notifications back.
     muted: Callable[[], bool]
 
@@ -77,6 +113,8 @@ class Alerting:
         interval_s = settings.alert_evaluation_interval / 1000
         self.rules = RulesInForce(settings.alert_rules_file, time.time)
         self.desk = Desk(outside.database, outside.ledger, time.monotonic)
+        self._view = View(self.desk, outside.sources, time.monotonic)
+        self._pruning = Pruning(outside.prune, self.is_leader, time.monotonic)
         self.leadership = Leadership(outside.first, outside.second, ttl_s(interval_s), time.monotonic)
         levels, addresses = destinations(_urls(settings))
         self._poster = Poster(settings.alert_webhook_allowed_hosts)
@@ -93,7 +131,9 @@ class Alerting:
                 settings.alert_webhook_secret,
                 settings.alert_webhook_max_per_minute,
             ),
-            Surroundings(asked.muted, asked.replicas, time.time, random.random, gauge),
+            Surroundings(
+                asked.muted, asked.replicas, settings.replicas_expected, time.time, random.random, gauge
+            ),
             replica,
         )
         self.heartbeat = Heartbeat(
@@ -102,10 +142,18 @@ class Alerting:
         self.engine.notifier, self.engine.heartbeat = self.notifier, self.heartbeat
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    def start(self) -> Sequence[asyncio.Task[None]]:
+        """What runs from now on, until it is stopped."""
         self.rules.start()
-        runs = (self.engine.run(), self.notifier.run(), self.heartbeat.run(), self._watch_holder())
+        runs = (
+            self.engine.run(),
+            self.notifier.run(),
+            self.heartbeat.run(),
+            self._pruning.run(),
+            self._watch_holder(),
+        )
         self._tasks = [asyncio.create_task(one) for one in runs]
+        return self._tasks
 
     async def stop(self) -> None:
         """Another replica may lead from now on."""
@@ -132,7 +180,7 @@ class Alerting:
     def routes(
         self, may_read: Callable[[Request], None], may_administer: Callable[[Request], None]
     ) -> list[Route]:
-        return Alerts(self.desk, self.rules, time.time, may_read, may_administer).routes()
+        return Alerts(self.desk, self._view, self.rules, time.time, may_read, may_administer).routes()
 
     async def _watch_holder(self) -> None:
         while True:
@@ -140,6 +188,9 @@ class Alerting:
                 self._holder = await self._outside.holder()
             except StoreUnavailable:
                 self._holder = None
+            except Exception:
+                self._holder = None
+                logger.exception("nobody knows who leads; the next look follows")
             await asyncio.sleep(1.0)
 
 

@@ -2,23 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from service.alerts.alert import Event
-from service.alerts.book import Book, merged
-from service.alerts.shelf import MOST_RECENT, Ledger, Query, Shelf, newest
+from service.alerts.book import Book
+from service.alerts.merge import merged
+from service.alerts.place import Place
+from service.alerts.shelf import MOST_RECENT, Ledger, Shelf
 from service.errors import StoreUnavailable
 
-# A store that did not answer is left alone for so long, so that not every step waits for it.
-REST_S = 2.0
-ANSWER_WITHIN_S = 1.5
 # Writers that came between; each of them changed something.
 MOST_TRIES = 8
 
-T = TypeVar("T")
+Stored = TypeVar("Stored", bound=Shelf)
 
 logger = logging.getLogger("AlertEngine")
 
@@ -43,8 +42,8 @@ class Desk:
     """
 
     def __init__(self, database: Shelf, ledger: Ledger, clock: Callable[[], float]) -> None:
-        self._database = _Place(database, clock)
-        self._ledger = _Place(ledger, clock)
+        self._database = Place(database, clock)
+        self._ledger = Place(ledger, clock)
         self._journal = ledger
         self._turn = asyncio.Lock()
         self._recent: list[Event] = []
@@ -79,14 +78,14 @@ class Desk:
                     return self.book
             raise Contended("other replicas wrote the alerts each time")
 
-    async def history(self, query: Query) -> list[Event]:
-        for place in (self._database, self._ledger):
-            try:
-                found = await place.ask(lambda shelf: shelf.history(query))
-            except StoreUnavailable:
-                continue
-            return newest([*found, *self._unsaved], query)
-        return newest(self._recent, query)
+    @property
+    def recent(self) -> Sequence[Event]:
+        """What this replica recorded last, whatever store has it."""
+        return self._recent
+
+    @property
+    def unsaved(self) -> Sequence[Event]:
+        return self._unsaved
 
     async def _read(self) -> None:
         for read, where in ((self._read_database, "database"), (self._read_ledger, "queue")):
@@ -104,13 +103,13 @@ class Desk:
         changed = revision != self._database.known
         if not (changed or self._journal_unread or self._own):
             return
-        base, lacks = self.book, self._database_lacks
+        base, lacks, ends = self.book, self._database_lacks, list[Event]()
         if changed:
             kept = await self._database.ask(lambda shelf: shelf.read())
             self._database.known = kept.revision
-            base, lacks = _fresher(kept.book, self.book), False
-            if self._own or (self._database_lacks and self._ledger.resting):
-                base, lacks = merged(self.book, kept.book), True
+            base, lacks = fresher(kept.book, self.book), False
+            if self._own:
+                (base, ends), lacks = merged(self.book, kept.book), True
         owed, unread = [], False
         if self._journal_unread:
             try:
@@ -118,28 +117,33 @@ class Desk:
                 owed = await self._ledger.ask(lambda _: self._journal.owed())
                 self._ledger.known = copy.revision
                 if owed or copy.book.serial > base.serial:
-                    base, lacks = merged(copy.book, base), True
+                    base, more = merged(copy.book, base)
+                    ends, lacks = [*ends, *more], True
             except StoreUnavailable:
                 unread = True
+                if self._database_lacks:
+                    # What the queue told before it went away, this replica alone can tell the database.
+                    base, more = merged(self.book, base)
+                    ends, lacks = [*ends, *more], True
         if lacks or owed or self._unsaved:
-            await self._settle(base, owed)
+            await self._settle(base, owed, ends)
         else:
             self.book = base
         self._journal_unread = unread or bool(owed)
 
-    async def _settle(self, book: Book, owed: Sequence[tuple[str, Event]]) -> None:
-        """Give the database what it missed while it was away."""
-        events = [*(event for _, event in owed), *self._unsaved]
+    async def _settle(self, book: Book, owed: Sequence[tuple[str, Event]], ends: Sequence[Event]) -> None:
+        """Give the database what it missed while it was away, and what ended by merging."""
+        events = [*(event for _, event in owed), *self._unsaved, *ends]
         book = replace(book, serial=max(book.serial, self.book.serial) + 1)
         if not await self._to(self._database, book, events):
             self._database.known = None
             raise Contended("another replica merged the alerts at the same time")
-        self._took(book, ())
+        self._took(book, ends)
         self._unsaved, self._own, self._database_lacks = [], False, False
         if owed:
             logger.info("alerts were merged into the database", extra={"events": len(events)})
             await self._ledger.ask(lambda _: self._journal.settled([place for place, _ in owed]))
-        await self._copy(book, ())
+        await self._copy(book, ends)
 
     async def _read_ledger(self) -> None:
         revision = await self._ledger.ask(lambda shelf: shelf.revision())
@@ -148,10 +152,12 @@ class Desk:
         kept = await self._ledger.ask(lambda shelf: shelf.read())
         self._ledger.known = kept.revision
         if self._own:
-            self.book = merged(self.book, kept.book)
+            book, ends = merged(self.book, kept.book)
+            self._took(book, ends)
+            self._unsaved.extend(ends)
         elif kept.book.serial >= self.book.serial:
             # An older copy, or none after its Redis came back empty, is overwritten by the next change.
-            self.book = _fresher(kept.book, self.book)
+            self.book = fresher(kept.book, self.book)
         self._database_lacks = True
 
     async def _wrote(self, book: Book, events: Sequence[Event]) -> bool:
@@ -198,7 +204,9 @@ class Desk:
             # What it holds then is older; the serial tells.
             self._ledger.known = None
 
-    async def _to(self, place: "_Place", book: Book, events: Sequence[Event], *, owed: bool = False) -> bool:
+    async def _to(
+        self, place: Place[Stored], book: Book, events: Sequence[Event], *, owed: bool = False
+    ) -> bool:
         expected = place.known or 0
         written = await place.ask(lambda shelf: shelf.write(book, expected, events, owed=owed))
         if written:
@@ -210,34 +218,7 @@ class Desk:
         self._recent = [*self._recent, *events][-MOST_RECENT:]
 
 
-class _Place:
-    """A store that is not asked for a while after it failed, and the revision that is known of it."""
-
-    def __init__(self, shelf: Shelf, clock: Callable[[], float]) -> None:
-        self._shelf = shelf
-        self._clock = clock
-        self._rests_until = float("-inf")
-        self.known: int | None = None
-
-    @property
-    def resting(self) -> bool:
-        return self._clock() < self._rests_until
-
-    async def ask(self, question: Callable[[Shelf], Awaitable[T]]) -> T:
-        if self.resting:
-            raise StoreUnavailable("it did not answer a moment ago")
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await question(self._shelf)
-        except TimeoutError:
-            self._rests_until = self._clock() + REST_S
-            raise StoreUnavailable("no answer in time") from None
-        except StoreUnavailable:
-            self._rests_until = self._clock() + REST_S
-            raise
-
-
-def _fresher(theirs: Book, ours: Book) -> Book:
+def fresher(theirs: Book, ours: Book) -> Book:
     """Theirs, with the clocks of our evaluation where it is later and came to the same."""
     if theirs.evaluated_at >= ours.evaluated_at or theirs.alerts.keys() != ours.alerts.keys():
         return theirs

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from service.alerts import storm
 from service.alerts.alert import Event
 from service.alerts.book import Book
 from service.alerts.desk import Changed, Desk
@@ -23,7 +24,6 @@ from service.alerts.rule import Measured
 SAVE_EVERY_S = 15.0
 LEAST_GAP_S = 20.0
 SAMPLE_WITHIN_S = 5.0
-MINUTE_S = 60.0
 
 logger = logging.getLogger("AlertEngine")
 
@@ -114,8 +114,8 @@ class Engine:
             # Missing data: the rules say what to make of it.
             logger.exception("no samples this time")
             samples = {}
-        firings = sum(now - at < MINUTE_S for at in self._desk.book.fired_at)
-        samples["alerts.per_minute"] = (float(firings), 1)
+        firings = storm.per_minute((at for at, _ in self._desk.book.fired), now)
+        samples[storm.METRIC] = (float(firings), 1)
         if self.notifier is not None:
             samples["notifier.age_s"] = (self.notifier.oldest_s(), 1)
             samples["notifier.failing"] = (float(self.notifier.failing()), 1)

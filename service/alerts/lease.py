@@ -81,12 +81,20 @@ class DatabaseLock:
 
     def __init__(self, session: Closable) -> None:
         self._session = session
+        self._held = False
 
     async def take(self) -> bool:
-        return bool((await self._session.rows("alert_lead", {}))[0][0])
+        self._held = bool((await self._session.rows("alert_lead", {}))[0][0])
+        return self._held
 
     async def give_up(self) -> None:
-        await self._session.close()
+        """Said before the connection ends: the database notices that only some time after."""
+        held, self._held = self._held, False
+        try:
+            if held:
+                await self._session.rows("alert_leave", {})
+        finally:
+            await self._session.close()
 
 
 class Leadership:
@@ -112,9 +120,11 @@ class Leadership:
 
     async def ask(self) -> Role:
         # From before the asking: the lease began to run at its other end some time after.
-        self._until = self._clock() + self._ttl_s
-        self._role = await self._asked()
-        return self._role
+        until = self._clock() + self._ttl_s
+        role = await self._asked()
+        # Both at once: until it is known, the role of before lasts no longer than it would have.
+        self._role, self._until = role, until
+        return role
 
     async def give_up(self) -> None:
         """So that the next one need not wait for the lease to end."""

@@ -15,6 +15,7 @@ from service.alerts.desk import Changed, Desk
 from service.alerts.digest import Message, next_message
 from service.alerts.lease import Leadership, Role
 from service.alerts.post import Answer
+from service.alerts.round import firings
 from service.errors import StoreUnavailable
 
 # Whoever claimed a message and has not told its outcome by then is dead.
@@ -55,7 +56,9 @@ class Surroundings:
     """What a notifier asks of others; `muted` is the switch that holds everything back."""
 
     muted: Callable[[], bool]
-    replicas: Callable[[], int]
+    # As many as live, or None while nobody can tell; and as many as there should be.
+    replicas: Callable[[], int | None]
+    replicas_expected: int
     now: Callable[[], float]
     random: Callable[[], float]
     gauge: Gauge
@@ -80,13 +83,18 @@ class Notifier:
         self._around = surroundings
         self._name = name
         # As it was known last; a leader that is cut off cannot ask.
-        self._replicas = 1
+        self._replicas = surroundings.replicas_expected
+        # One for each destination, so that none waits for another that is slow.
+        self.lines = tuple(receivers.addresses) or ("l1",)
 
     async def run(self) -> None:
         """Until cancelled."""
+        await asyncio.gather(*(self._run(line) for line in self.lines))
+
+    async def _run(self, line: str) -> None:
         while True:
             try:
-                while await self.step():
+                while await self.step(line):
                     pass
             except StoreUnavailable as error:
                 logger.warning("notifications wait", extra={"reason": str(error)})
@@ -94,17 +102,27 @@ class Notifier:
                 logger.exception("the notifier failed; it goes on")
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def step(self) -> bool:
-        """At most one message to each destination; True when there was one."""
+    async def step(self, line: str) -> bool:
+        """At most one message to each destination of the line; True when there was one."""
+        self._count_replicas()
         if not self._leadership.leads or self._around.muted():
             return False
         waiting = {one.destination for one in self._desk.book.outbox.values()}
-        ready = [name for name in sorted(waiting) if self._may_try(self._desk.book, name)]
-        told = await asyncio.gather(*(self._tell(name) for name in ready), return_exceptions=True)
-        for outcome in told:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return any(told)
+        told = False
+        for name in sorted(name for name in waiting if self._line(name) == line):
+            if self._may_try(self._desk.book, name):
+                told = await self._tell(name) or told
+        return told
+
+    def _line(self, destination: str) -> str:
+        """One that is no longer configured waits with the first."""
+        return destination if destination in self.lines else self.lines[0]
+
+    def _count_replicas(self) -> None:
+        """At every look, whoever leads: when nobody can be asked any more, each must know its share."""
+        known = self._around.replicas()
+        if known is not None:
+            self._replicas = max(1, known)
 
     def oldest_s(self) -> float:
         """Age of what has waited longest; 0 while notifications are off."""
@@ -123,16 +141,17 @@ class Notifier:
         now = self._around.now()
         return (
             bool(self._receivers.address(destination))
-            and now >= channel.not_before
+            and not self._rests(channel, now)
             and limiter.permits(channel.sent_at, now, self._most()) > 0
         )
 
+    def _rests(self, channel: Channel, now: float) -> bool:
+        """No rest is longer than the longest pause: then it was noted before the clock went back."""
+        return 0 < channel.not_before - now <= retry.LONGEST_ASKED_S + limiter.APART_S
+
     def _most(self) -> int:
         most = self._receivers.most_per_minute
-        if self._leadership.role is Role.ALONE:
-            return limiter.share(most, self._replicas)
-        self._replicas = max(1, self._around.replicas())
-        return most
+        return limiter.share(most, self._replicas) if self._leadership.role is Role.ALONE else most
 
     async def _tell(self, destination: str) -> bool:
         message = await self._claimed(destination)
@@ -189,7 +208,8 @@ class Notifier:
 
     def _is_others(self, one: Delivery, now: float) -> bool:
         """Another replica sends it at this moment."""
-        return bool(one.message_id) and one.claimed_by != self._name and now < one.claimed_at + CLAIM_S
+        lasts = limiter.is_past(one.claimed_at, now) and now < one.claimed_at + CLAIM_S
+        return bool(one.message_id) and one.claimed_by != self._name and lasts
 
     def _after(self, book: Book, destination: str, message: Message, answer: Answer) -> Changed:
         if 200 <= answer.status < 300:
@@ -198,6 +218,7 @@ class Notifier:
 
     def _delivered(self, book: Book, destination: str, message: Message) -> Book:
         ids = {one.id for one in message.deliveries}
+        told = [firing for one in message.deliveries if one.with_firing for firing in firings(one)]
         now = self._around.now()
         self._around.gauge.notified("delivered")
         logger.info(
@@ -207,7 +228,7 @@ class Notifier:
         return replace(
             book,
             outbox={key: one for key, one in book.outbox.items() if key not in ids},
-            delivered=book.delivered | dict.fromkeys(ids, now),
+            delivered=book.delivered | dict.fromkeys([*ids, *told], now),
             channels=book.channels | {destination: channel},
         )
 

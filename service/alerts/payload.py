@@ -14,6 +14,7 @@ import msgspec
 
 from service.alerts.alert import Delivery
 from service.alerts.digest import Message
+from service.alerts.storm import Storm
 
 Format = Literal["slack", "teams", "generic"]
 
@@ -27,6 +28,7 @@ MOST_GENERIC = 300
 SECTION = 2_900
 HEADER = 140
 MOST_TEXT = 600
+MOST_ADVICE = 1_000
 
 _TEAMS_HOSTS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
 
@@ -48,7 +50,7 @@ def fits(deliveries: Sequence[Delivery], form: Format, halvings: int) -> int:
     room = MOST_NAMES_BYTES >> halvings
     groups: set[tuple[str, str, str]] = set()
     for count, one in enumerate(deliveries):
-        room -= len(one.alert.rule_id) + 2
+        room -= len(_name(one)) + 2
         if _group(one) not in groups:
             groups.add(_group(one))
             room -= len(one.alert.metric.encode()) + GROUP_BYTES
@@ -100,7 +102,8 @@ def headline(message: Message) -> str:
 def lines(message: Message) -> list[str]:
     """What is told below the headline; a digest names every alert in it."""
     if len(message.deliveries) > 1:
-        return _names(message.deliveries)
+        storms = [one.alert.storm for one in message.deliveries if one.status == "firing"]
+        return [*_names(message.deliveries), *(_advice(one) for one in storms if one)]
     (one,) = message.deliveries
     alert = one.alert
     value = "no data" if alert.value is None else f"{alert.value:g}"
@@ -110,27 +113,42 @@ def lines(message: Message) -> list[str]:
         f"rule {alert.rule_id}, alert {alert.id}, since {_stamp(alert.fired_at)}",
     ]
     if one.status == "resolved":
-        told.append(f"resolved {_stamp(one.at)}" + ("; it began and ended untold" if one.with_firing else ""))
+        told.append(f"resolved {_stamp(one.at)}" + (f"; {_note(one)}" if one.with_firing else ""))
     if alert.labels:
         told.append(", ".join(f"{plain(key)}={plain(text)}" for key, text in sorted(alert.labels.items())))
+    if alert.storm and one.status == "firing":
+        told.append(_advice(alert.storm))
     if alert.runbook:
         told.append(f"runbook: {plain(alert.runbook)}")
     return told
+
+
+def _advice(storm: Storm) -> str:
+    silence = msgspec.json.encode(storm.silence()).decode()
+    return f"{plain(storm.said())}; to silence it: POST /api/alerts/silences {plain(silence, MOST_ADVICE)}"
 
 
 def _names(deliveries: Sequence[Delivery]) -> list[str]:
     """In the order they came: the most urgent groups first."""
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for one in deliveries:
-        groups[_group(one)].append(one.alert.rule_id)
+        groups[_group(one)].append(_name(one))
     return [
         f"{word} {severity} {plain(metric)} ({len(names)}): {', '.join(names)}"
         for (word, severity, metric), names in groups.items()
     ]
 
 
+def _name(one: Delivery) -> str:
+    return one.alert.rule_id if one.times == 1 else f"{one.alert.rule_id} ({one.times} times)"
+
+
 def _group(one: Delivery) -> tuple[str, str, str]:
     return _word(one), str(one.alert.severity), one.alert.metric
+
+
+def _note(one: Delivery) -> str:
+    return "it began and ended untold" + (f", {one.times} times" if one.times > 1 else "")
 
 
 def _word(one: Delivery) -> str:
@@ -226,8 +244,12 @@ def _alertmanager(one: Delivery) -> dict[str, Any]:
     }
     if alert.runbook:
         annotations["runbook"] = plain(alert.runbook)
+    if alert.storm and one.status == "firing":
+        annotations["storm"] = _advice(alert.storm)
     if one.with_firing:
-        annotations["note"] = "it began and ended untold"
+        annotations["note"] = _note(one)
+    if one.times > 1:
+        annotations["times"] = str(one.times)
     return {
         "status": one.status,
         "labels": labels,

@@ -1,8 +1,10 @@
 """Requests to receivers; the only importer of httpx. Of an address nothing but the host ever leaves it."""
 
 import asyncio
+import functools
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NamedTuple
 
@@ -11,6 +13,8 @@ import httpx
 from service.alerts.address import AddressRefused, Receiver, receiver, usable
 
 TIMEOUT_S = 5.0
+# For all of it: names, every address that is tried, and the answer.
+IN_ALL_S = 10.0
 # An answer is read so far and no further.
 MOST_ANSWER_BYTES = 16 * 1024
 
@@ -32,6 +36,12 @@ class Answer(NamedTuple):
     sent: bool = True
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Once for all: to read every authority takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Poster:
     """Connects to the very address that was checked: a name that changes meanwhile changes nothing."""
 
@@ -40,6 +50,7 @@ class Poster:
         self._resolve = resolve or _resolved
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_S,
+            verify=_trusted(),
             follow_redirects=False,
             trust_env=False,
             limits=httpx.Limits(max_connections=10, max_keepalive_connections=0),
@@ -59,6 +70,18 @@ class Poster:
         """Never raises for what a receiver or the network does."""
         try:
             to = receiver(url, self._allowed_hosts)
+        except AddressRefused as error:
+            return Answer(0, reason=str(error), sent=False)
+        try:
+            async with asyncio.timeout(IN_ALL_S):
+                return await self._tried(method, url, body, headers, to)
+        except TimeoutError:
+            return Answer(0, reason=f"{to.host}: no answer within {IN_ALL_S:.0f} s")
+
+    async def _tried(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], to: Receiver
+    ) -> Answer:
+        try:
             async with asyncio.timeout(TIMEOUT_S):
                 found = usable(await self._resolve(to.host, to.port), to)
         except AddressRefused as error:

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from service.alerts import escalation
+from service.alerts import escalation, storm
 from service.alerts.alert import Alert, Delivery, Event, Status, begun, event_of
 from service.alerts.book import Book, pruned
 from service.alerts.escalation import Destinations
 from service.alerts.evaluate import evaluate, restored
+from service.alerts.fold import folded
 from service.alerts.rule import Measured, Rule, State, Transition
 from service.alerts.silence import silenced
+from service.alerts.storm import Firing, Storm
 
 Samples = Mapping[str, Measured]
 Evaluate = Callable[[Rule, State, Measured | None, float], tuple[State, Transition | None]]
+InCommon = Callable[[Iterable[tuple[float, str]], float], Storm | None]
 
 _NEVER = State()
 
@@ -47,7 +50,7 @@ class Evaluation:
         began = self.clock()
         looked = self._looked(book, samples, now)
         took_s = self.clock() - began
-        after = notified(pruned(looked.book, now), self.destinations, now)
+        after = folded(notified(pruned(looked.book, now), self.destinations, now), now)
         matters = looked.matters or after.outbox.keys() != book.outbox.keys() or after.alerts != book.alerts
         return replace_round(looked, book=after, matters=matters, evaluation_s=took_s)
 
@@ -71,9 +74,19 @@ class Evaluation:
             if transition is not None:
                 transitions.append((rule, transition))
         book = replace(book, states=states, evaluated_at=now)
-        book, events = _recorded(book, transitions)
+        book, events = _recorded(book, transitions, self._storm)
         book, ended = _retired(book, {rule.id for rule in self.rules}, now)
         return Round(book, [*events, *ended], errors, matters or bool(ended))
+
+    def _storm(self, fired: Iterable[tuple[float, str]], now: float) -> Storm | None:
+        """Whatever number its rule has for a limit."""
+        known = {rule.id: rule for rule in self.rules}
+        firings = [
+            Firing(at, rule_id, known[rule_id].metric, known[rule_id].labels)
+            for at, rule_id in fired
+            if rule_id in known
+        ]
+        return storm.storm(firings, now, most=0)
 
     def _resumed(self, book: Book, now: float) -> Book:
         if not book.evaluated_at or now - book.evaluated_at <= self.gap_s:
@@ -87,21 +100,30 @@ def replace_round(one: Round, *, book: Book, matters: bool, evaluation_s: float)
     return Round(book, one.events, one.errors, matters, evaluation_s)
 
 
-def _recorded(book: Book, transitions: Iterable[tuple[Rule, Transition]]) -> tuple[Book, list[Event]]:
+def _recorded(
+    book: Book, transitions: Sequence[tuple[Rule, Transition]], in_common: InCommon
+) -> tuple[Book, list[Event]]:
     """The firings and the ends among them. One told late was recorded before."""
     events: list[Event] = []
-    alerts, outbox, fired_at = dict(book.alerts), dict(book.outbox), list(book.fired_at)
+    alerts, outbox = dict(book.alerts), dict(book.outbox)
+    new = [(one.at, rule.id) for rule, one in transitions if _begins(one, book)]
+    fired = (*book.fired, *new)
     for rule, transition in transitions:
         if transition.kind == "resolved":
             alert = alerts.pop(transition.alert_id, None) or begun(rule, transition)
             events.append(event_of(replace(alert, value=transition.value), "resolved", transition.at))
             _end(book, outbox, alert, transition.at)
-        elif transition.alert_id not in alerts:
+        elif _begins(transition, book):
             alert = begun(rule, transition)
+            if rule.metric == storm.METRIC:
+                alert = replace(alert, storm=in_common(fired, transition.at))
             alerts[alert.id] = alert
-            fired_at.append(transition.at)
             events.append(event_of(alert, "firing", transition.at))
-    return replace(book, alerts=alerts, outbox=outbox, fired_at=tuple(fired_at)), events
+    return replace(book, alerts=alerts, outbox=outbox, fired=fired), events
+
+
+def _begins(transition: Transition, book: Book) -> bool:
+    return transition.kind == "firing" and transition.alert_id not in book.alerts
 
 
 def _retired(book: Book, known: set[str], now: float) -> tuple[Book, list[Event]]:
@@ -134,9 +156,8 @@ def _end(book: Book, outbox: dict[str, Delivery], alert: Alert, at: float) -> No
         ]
         for key in untold:
             del outbox[key]
-        firings = (delivery_id(alert, "firing", destination, level) for level in escalation.LEVELS)
-        told_before = any(key in book.delivered for key in firings)
-        end = _delivery(alert, "resolved", destination, alert.told, at)
+        end = delivery_of(alert, "resolved", destination, alert.told, at)
+        told_before = any(key in book.delivered for key in firings(end))
         if end.id not in book.delivered:
             outbox[end.id] = replace(end, with_firing=bool(untold) and not told_before)
 
@@ -164,7 +185,7 @@ def notified(book: Book, destinations: Destinations, now: float) -> Book:
         told = replace(alert, told=due, told_to=tuple(dict.fromkeys([*alert.told_to, *to])))
         alerts[alert.id] = told
         for destination in to:
-            one = _delivery(told, "firing", destination, due, now)
+            one = delivery_of(told, "firing", destination, due, now)
             if one.id not in book.delivered:
                 outbox.setdefault(one.id, one)
     return replace(book, outbox=outbox, alerts=alerts)
@@ -180,7 +201,12 @@ def delivery_id(alert: Alert, status: Status, destination: str, level: int) -> s
     return f"{alert.id}:{status}:{destination}:{level if status == 'firing' else 0}"
 
 
-def _delivery(alert: Alert, status: Status, destination: str, level: int, at: float) -> Delivery:
+def firings(end: Delivery) -> list[str]:
+    """The ids under which its destination may have been told of the firing."""
+    return [delivery_id(end.alert, "firing", end.destination, level) for level in escalation.LEVELS]
+
+
+def delivery_of(alert: Alert, status: Status, destination: str, level: int, at: float) -> Delivery:
     return Delivery(
         id=delivery_id(alert, status, destination, level),
         destination=destination,

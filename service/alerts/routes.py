@@ -18,11 +18,11 @@ from service.alerts.force import RulesInForce
 from service.alerts.rule import Rule, Severity, State
 from service.alerts.shelf import MOST_RECENT, Query
 from service.alerts.silence import MOST_NAME, MOST_TEXT, Silence, check_text, made, silenced
+from service.alerts.storm import Storm
+from service.alerts.view import View
 from service.errors import Problem
 from service.http import TARGET, json_response, read_body
 
-# The longest texts there may be, escaped, and room.
-MOST_BODY_BYTES = 16 * 1024
 # The longest texts, escaped, and room.
 MOST_BODY_BYTES = 16 * 1024
 FILTERS = ("metric", "status", "severity", "limit")
@@ -42,6 +42,7 @@ class Alerts:
     """Its methods are the routes."""
 
     desk: Desk
+    view: View
     rules: RulesInForce
     now: Callable[[], float]
     may_read: Demand
@@ -62,7 +63,7 @@ class Alerts:
     async def active(self, request: Request) -> Response:
         """The most severe first, then the oldest."""
         self.may_read(request)
-        book = await self.desk.refresh()
+        book = await self.view.book()
         order = list(Severity)
         alerts = sorted(
             book.alerts.values(), key=lambda one: (-order.index(one.severity), one.fired_at, one.id)
@@ -71,7 +72,7 @@ class Alerts:
 
     async def history(self, request: Request) -> Response:
         self.may_read(request)
-        events = await self.desk.history(_query(request.query_params))
+        events = await self.view.history(_query(request.query_params))
         return json_response([_past(one) for one in events])
 
     async def acknowledge(self, request: Request) -> Response:
@@ -100,7 +101,7 @@ class Alerts:
     async def silences(self, request: Request) -> Response:
         """Those that hold and those that will; the first to end first."""
         self.may_read(request)
-        book, now = await self.desk.refresh(), self.now()
+        book, now = await self.view.book(), self.now()
         lasting = sorted((one for one in book.silences.values() if one.ends_at > now), key=_end)
         return json_response([_silence(one) for one in lasting])
 
@@ -127,7 +128,7 @@ class Alerts:
 
     async def rules_in_force(self, request: Request) -> Response:
         self.may_read(request)
-        book = await self.desk.refresh()
+        book = await self.view.book()
         return json_response(
             {
                 "source": self.rules.source,
@@ -148,7 +149,7 @@ def shown(alert: Alert, book: Book, now: float) -> dict[str, object]:
     """With the value of now, where the rule's last evaluation had one."""
     state, ack = book.states.get(alert.rule_id, State()), book.acks.get(alert.id)
     current = state.value if state.alert_id == alert.id and state.value is not None else alert.value
-    return {
+    fields: dict[str, object] = {
         "id": alert.id,
         "ruleId": alert.rule_id,
         "metric": alert.metric,
@@ -164,6 +165,19 @@ def shown(alert: Alert, book: Book, now: float) -> dict[str, object]:
         "acknowledged": None if ack is None else {"by": ack.by, "at": _time(ack.at), "comment": ack.comment},
         "silenced": silenced(alert, book.silences.values(), now),
         "escalation": max(1, alert.told),
+    }
+    return fields if alert.storm is None else fields | {"storm": _storm(alert.storm)}
+
+
+def _storm(one: Storm) -> dict[str, object]:
+    return {
+        "firings": one.firings,
+        "common": one.common,
+        "value": one.value,
+        "sharing": one.sharing,
+        "ruleIds": one.rule_ids,
+        "cooldown": one.cooldown_ms,
+        "silence": one.silence(),
     }
 
 

@@ -3,6 +3,7 @@
 `python -m service.alerts.rules FILE` checks a file, `--schema` prints the JSON schema of one.
 """
 
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,14 @@ def load(path: str | Path = "") -> list[Rule]:
         raw = file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise RulesInvalid([_TOO_BIG])
+    return list(_parsed(raw))
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(raw: bytes) -> tuple[Rule, ...]:
+    """A file that says what it said the last time, of the same bytes, is not parsed again."""
     try:
-        return parse(raw.decode("utf-8"))
+        return tuple(parse(raw.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise RulesInvalid([Fault(f"the file must be UTF-8 text; byte {error.start} is not")]) from None
 

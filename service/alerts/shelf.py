@@ -126,6 +126,11 @@ class DatabaseShelf:
             for event_id, status, alert, at in rows
         ]
 
+    async def prune(self, most: int) -> int:
+        """How many events were too old and are gone now; so many at most."""
+        rows = await self._asked("prune_alert_history", {"most": most})
+        return int(rows[0][0])
+
     async def _asked(self, query: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
         try:
             return await self._session.rows(query, parameters)

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+# What counts firings; a rule about it tells of a storm.
+METRIC = "alerts.per_minute"
 # More firing transitions than this within the window are a storm.
 MOST_FIRINGS = 50
 WINDOW_S = 60.0
@@ -37,11 +39,23 @@ class Storm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     rule_ids: list[str]
     cooldown_ms: int = COOLDOWN_MS
 
+    def said(self) -> str:
+        return f"{self.sharing} of {self.firings} alerts share {self.common} = {self.value}"
 
-def storm(firings: Iterable[Firing], now: float) -> Storm | None:
+    def silence(self) -> dict[str, object]:
+        """The body of a request for the silence."""
+        return {
+            "matchers": self.matchers,
+            "comment": f"alert storm: {self.said()}",
+            "createdBy": "alert-storm",
+            "duration": f"{self.silence_s // 60}m",
+        }
+
+
+def storm(firings: Iterable[Firing], now: float, most: int = MOST_FIRINGS) -> Storm | None:
     """None for a minute like any other. A firing from the future (a clock went back) counts as one of now."""
-    recent = [one for one in firings if _recent(one.at, now)]
-    if len(recent) <= MOST_FIRINGS:
+    recent = [one for one in firings if one.metric != METRIC and lately(one.at, now)]
+    if len(recent) <= most:
         return None
     (common, value), sharing = _most(shared for one in recent for shared in _shared(one))
     # A silence matches metrics, not labels: of those that share the label, the most frequent metric.
@@ -61,10 +75,10 @@ def storm(firings: Iterable[Firing], now: float) -> Storm | None:
 
 def per_minute(firings_at: Iterable[float], now: float) -> int:
     """What the metric alerts.per_minute counts, from the times at which alerts began."""
-    return sum(_recent(at, now) for at in firings_at)
+    return sum(lately(at, now) for at in firings_at)
 
 
-def _recent(at: float, now: float) -> bool:
+def lately(at: float, now: float) -> bool:
     return at > now - WINDOW_S
 
 

@@ -12,6 +12,7 @@ from service.alerts.book import Book, decode, encode
 from service.alerts.lease import Lease
 from service.alerts.rule import Severity
 from service.alerts.shelf import MOST_RECENT, Kept, Ledger, Query, Shelf, newest
+from service.alerts.view import Sources
 from service.errors import StoreUnavailable
 
 
@@ -115,8 +116,12 @@ def outside(
     async def nothing() -> None:
         pass
 
+    async def prune(_: int) -> int:
+        return 0
+
+    database, ledger = database or MemoryShelf(), ledger or MemoryShelf()
     lease = MemoryLease(floor, f"replica-{secrets.token_hex(3)}", 15.0)
-    return Outside(database or MemoryShelf(), ledger or MemoryShelf(), lease, lease, nothing, holder)
+    return Outside(database, ledger, Sources(database, ledger), lease, lease, nothing, holder, prune)
 
 
 def alert(number: int = 1, **fields: object) -> Alert:

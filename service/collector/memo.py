@@ -1,7 +1,8 @@
 """An answer that is given again until it is too old or something newer is known."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -13,13 +14,26 @@ class Memo(Generic[Answer]):
         self._ttl_s = ttl_s
         self._clock = clock
         self._version = version
-        self._made_at = float("-inf")
-        self._made_of: object = None
-        self._answer: Answer | None = None
+        self._made: _Made[Answer] | None = None
 
     async def get(self, make: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Those who ask at the same time share one making, which nobody's leaving ends."""
         version, now = self._version(), self._clock()
-        if self._answer is None or version != self._made_of or now - self._made_at >= self._ttl_s:
-            self._answer = await make()
-            self._made_at, self._made_of = now, version
-        return self._answer
+        made = self._made
+        if made is None or made.of != version or (made.answer.done() and now - made.at >= self._ttl_s):
+            made = self._made = _Made(version, now, asyncio.ensure_future(make()))
+            made.answer.add_done_callback(self._forget_failed)
+        return await asyncio.shield(made.answer)
+
+    def _forget_failed(self, answer: asyncio.Future[Answer]) -> None:
+        failed = answer.cancelled() or answer.exception() is not None
+        if failed and self._made is not None and self._made.answer is answer:
+            self._made = None
+
+
+class _Made(NamedTuple, Generic[Answer]):
+    """An answer, perhaps still in the making; the version and the time are those of its beginning."""
+
+    of: object
+    at: float
+    answer: asyncio.Future[Answer]

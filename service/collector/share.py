@@ -1,5 +1,6 @@
 """Every replica shows its snapshots to all the others, so that any of them can answer for the cluster."""
 
+import asyncio
 import logging
 import secrets
 import socket
@@ -94,6 +95,7 @@ class Shared:
         self._unpublished: list[bytes] = []
         self._pack = msgspec.msgpack.Encoder().encode
         self._unpack = msgspec.msgpack.Decoder(Snapshot).decode
+        self._reading: asyncio.Future[None] | None = None
         self.shared = False
 
     async def exchange(self, snapshot: Snapshot | None) -> None:
@@ -114,7 +116,16 @@ class Shared:
             self._away(error)
 
     async def refresh(self) -> None:
-        """Read what the others published since."""
+        """Read what the others published since. Those who ask at the same time share one reading."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._refresh())
+            self._reading.add_done_callback(self._has_read)
+        await asyncio.shield(self._reading)
+
+    def _has_read(self, _: object) -> None:
+        self._reading = None
+
+    async def _refresh(self) -> None:
         try:
             await self._read(await self._board.replicas())
         except StoreUnavailable as error:

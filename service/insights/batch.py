@@ -16,6 +16,8 @@ MOST_BYTES = 8 * 1024 * 1024
 MOST_LINES = 10_000
 # One batch of the writer; more would only wait in the queue, and keep single traces out of it.
 PIECE_LINES = 500
+# A piece ends when it has so much, so that a request holds little that the queue does not know of.
+PIECE_BYTES = 1024 * 1024
 
 Result = dict[str, object]
 
@@ -64,13 +66,15 @@ class _TooManyLines(Exception):
 
 async def _pieces(parts: AsyncIterator[lines.Line]) -> AsyncIterator[list[lines.Line]]:
     piece: list[lines.Line] = []
+    size_bytes = 0
     async for line in parts:
         if line.number > MOST_LINES:
             raise _TooManyLines
         piece.append(line)
-        if len(piece) == PIECE_LINES:
+        size_bytes += len(line.content or b"")
+        if len(piece) == PIECE_LINES or size_bytes >= PIECE_BYTES:
             yield piece
-            piece = []
+            piece, size_bytes = [], 0
     if piece:
         yield piece
 

@@ -18,6 +18,8 @@ POLL_S = 1.0
 # Whatever ends a process takes the entries of its batch with it as often; from here on each goes alone.
 SUSPECT_AFTER = 2
 MOST_DELIVERIES = 5
+# The longest pause after an entry that the database does not take although it answers.
+MOST_REST_S = 32.0
 # Entries parsed before others get their turn on the loop.
 PARSED_AT_ONCE = 20
 # What the drain waits after a batch, in multiples of the batch's own time, when requests wait too.
@@ -52,6 +54,10 @@ class Manners:
     live_rows: Callable[[], int]
 
 
+class _NotTaken(StoreUnavailable):
+    """The database did not take what was claimed."""
+
+
 class Drain:
     """One task; every replica may run one, each entry is held by one of them at a time."""
 
@@ -63,6 +69,9 @@ class Drain:
         self._manners = manners
         self._stopping = asyncio.Event()
         self._store_known = False
+        # What is claimed at once: less after a batch that the database did not take.
+        self._rows = manners.batch_rows
+        self._rest_s = POLL_S
         self.away = False
 
     async def run(self) -> None:
@@ -77,12 +86,13 @@ class Drain:
     async def _turn(self) -> float:
         """One batch, and how long to wait before the next."""
         started = self._timing.clock()
+        self._rest_s = POLL_S
         try:
             brought = await self.once()
         except StoreUnavailable as error:
             self._store_known = False
             logger.debug("[DecisionSpool] drain waits", extra={"reason": str(error)})
-            return POLL_S
+            return self._rest_s
         except Exception:
             self._gauge.drain_failed()
             logger.exception("[DecisionSpool] drain failed")
@@ -100,12 +110,15 @@ class Drain:
             # Nothing is claimed while it could not be brought anywhere: that would count as a delivery.
             await self._store.ping()
             self._store_known = True
-        claimed = await self._spool.claim(self._manners.batch_rows)
+        claimed = await self._spool.claim(self._rows)
         left = batches(claimed)
         try:
             while left:
                 await self._bring(left[0])
                 del left[0]
+        except _NotTaken as error:
+            await self._part(left, error)
+            raise
         except (StoreUnavailable, asyncio.CancelledError):
             # No fault of the entries.
             await self._spool.give_back([one for batch in left for one in batch], tried=False)
@@ -114,7 +127,41 @@ class Drain:
             await self._spool.give_back(left[0], tried=True)
             await self._spool.give_back([one for batch in left[1:] for one in batch], tried=False)
             raise
+        self._grow()
         return len(claimed)
+
+    async def _part(self, left: Sequence[Sequence[Claimed]], error: _NotTaken) -> None:
+        """A database that answers and does not take a batch is brought half of it, and at last one entry.
+
+        That one is tried and counted, so that it ends in the dead letters and not in front of all others.
+        """
+        failed, others = left[0], [one for batch in left[1:] for one in batch]
+        answers = False
+        try:
+            answers = await self._answers()
+        finally:
+            await self._spool.give_back(others, tried=False)
+            await self._spool.give_back(failed, tried=answers and len(failed) == 1)
+        if not answers:
+            return
+        facts = {"rows": len(failed), "decisionId": failed[0].decision_id, "reason": str(error)}
+        logger.warning("[DecisionSpool] the database answers and does not take a batch", extra=facts)
+        if len(failed) > 1:
+            self._rows = len(failed) // 2
+        else:
+            # What holds all up for a moment, as a lock does, is no fault of the entry.
+            self._rest_s = min(MOST_REST_S, POLL_S * 2 ** failed[0].deliveries)
+            self._grow()
+
+    async def _answers(self) -> bool:
+        try:
+            await self._store.ping()
+        except StoreUnavailable:
+            return False
+        return True
+
+    def _grow(self) -> None:
+        self._rows = min(self._manners.batch_rows, 2 * self._rows)
 
     async def _counted(self) -> int:
         try:
@@ -127,8 +174,18 @@ class Drain:
 
     async def _bring(self, batch: Sequence[Claimed]) -> None:
         parsed = await self._parsed(batch)
+        try:
+            letters = await self._persisted(batch, parsed)
+        except StoreUnavailable as error:
+            raise _NotTaken(str(error)) from error
+        ended = [one for one, found in zip(batch, parsed, strict=True) if found is not None]
+        await self._spool.finish(ended)
+        self._gauge.drained(len(ended) - letters)
+
+    async def _persisted(self, batch: Sequence[Claimed], parsed: Sequence[Decision | Refusal | None]) -> int:
+        """How many of them became dead letters."""
         results = iter(await persist(self._store, [one for one in parsed if isinstance(one, Decision)]))
-        ended, letters = [], 0
+        letters = 0
         for one, found in zip(batch, parsed, strict=True):
             if found is None:
                 continue
@@ -139,9 +196,7 @@ class Drain:
             if burial is not None:
                 await self._bury(*burial)
                 letters += 1
-            ended.append(one)
-        await self._spool.finish(ended)
-        self._gauge.drained(len(ended) - letters)
+        return letters
 
     async def _parsed(self, batch: Sequence[Claimed]) -> list[Decision | Refusal | None]:
         found = []

@@ -1,12 +1,16 @@
-"""Reading one insight: from the cache, else from the database, once for all who ask at the same time."""
+"""Reading one insight: from the cache, else from the database, once for all who ask at the same time.
 
-import asyncio
+What is in neither is asked for in the spool: only an id that none of them holds is not there.
+"""
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from service.errors import StoreUnavailable
 from service.insights.decision import time_of
+from service.insights.flights import Flights
 from service.insights.missing import Missing
+from service.insights.pending import Pending
 
 KEY = "decision_insight:"
 
@@ -52,12 +56,8 @@ class Counts(Protocol):
     def cache_misses(self) -> Counter: ...
 
 
-class Waiting(Protocol):
-    """The part of the spool that is used here."""
-
-    known_length: int
-
-    async def holds(self, decision_id: str) -> bool: ...
+class CannotTell(StoreUnavailable):
+    """The database does not hold it, and the spool, which may, does not answer."""
 
 
 class Reading(NamedTuple):
@@ -77,58 +77,55 @@ class Insights:
         self,
         database: Database,
         cache: Cache,
-        waiting: Waiting,
+        pending: Pending,
         missing: Missing,
         counts: Counts,
         ttl_s: float,
     ) -> None:
         self._database = database
         self._cache = cache
-        self._waiting = waiting
+        self._pending = pending
         self._missing = missing
         self._counts = counts
         self._ttl_s = ttl_s
-        self._flights: dict[str, asyncio.Task[bytes | None]] = {}
+        self._flights: Flights[bytes | None] = Flights()
 
     async def read(self, decision_id: str) -> Reading:
-        """Cache, database, spool; raises StoreUnavailable when none of those that answer holds it."""
+        """Cache, database, spool; raises StoreUnavailable when one that may hold it does not answer."""
         cached = await self._cache.get(KEY + decision_id)
         if cached is not None:
             self._counts.cache_hits.inc()
             return Reading(cached, from_cache=True)
         self._counts.cache_misses.inc()
-        if not self._waiting.known_length and self._missing.knows(decision_id):
-            return Reading(None)
+        if self._missing.knows(decision_id):
+            # By what was known a moment ago, if the spool cannot be asked.
+            return Reading(None, pending=bool(await self._waits(decision_id)))
         try:
             insight = await self._shared(decision_id)
         except StoreUnavailable:
             if await self._waits(decision_id):
                 return Reading(None, pending=True)
             raise
-        if insight is None and self._waiting.known_length:
-            return await self._spooled(decision_id)
-        return Reading(insight)
+        return Reading(insight) if insight is not None else await self._missed(decision_id)
 
-    async def _spooled(self, decision_id: str) -> Reading:
-        """For an id the database did not hold; it may have been brought there in the meantime."""
-        if await self._waits(decision_id):
+    async def _missed(self, decision_id: str) -> Reading:
+        """For an id the database did not hold."""
+        waits = await self._waits(decision_id)
+        if waits is None:
+            raise CannotTell(f"the spool does not answer, which may hold {decision_id}")
+        if waits:
             return Reading(None, pending=True)
-        return Reading(await self._fetch(decision_id))
+        # It may have been brought from the one to the other between the two questions.
+        return Reading(await self._fetch(decision_id, final=True))
 
-    async def _waits(self, decision_id: str) -> bool:
-        try:
-            return await self._waiting.holds(decision_id)
-        except StoreUnavailable:
-            return False
+    async def _waits(self, decision_id: str) -> bool | None:
+        waits = await self._pending.holds(decision_id)
+        if waits:
+            self._missing.forget(decision_id)
+        return waits
 
     async def _shared(self, decision_id: str) -> bytes | None:
-        flight = self._flights.get(decision_id)
-        if flight is None:
-            flight = asyncio.create_task(self._fetch(decision_id))
-            self._flights[decision_id] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(decision_id, None))
-        # Shielded: one who gives up must not take the answer from the others.
-        return await asyncio.shield(flight)
+        return await self._flights.join(decision_id, lambda: self._fetch(decision_id))
 
     async def forget(self, decision_ids: list[str]) -> bool:
         """False when the cache could not be asked."""
@@ -138,13 +135,15 @@ class Insights:
         """False when the cache could not be asked."""
         return await self._cache.drop_prefix(KEY)
 
-    async def _fetch(self, decision_id: str) -> bytes | None:
+    async def _fetch(self, decision_id: str, *, final: bool = False) -> bytes | None:
+        """`final` when the spool did not hold it before: then it is missing if it is not here."""
         created_at = time_of(decision_id)
         query = "insight_by_key" if created_at is None else "insight_by_time"
         with self._missing.looking(decision_id) as look:
             rows = await self._database.rows(query, {"decision_id": decision_id, "created_at": created_at})
             if not rows:
-                self._missing.remember(decision_id, created_at, look)
+                if final:
+                    self._missing.remember(decision_id, created_at, look)
                 return None
         insight: bytes = rows[0][0].encode()
         await self._cache.put(KEY + decision_id, insight, self._ttl_s)

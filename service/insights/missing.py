@@ -1,4 +1,4 @@
-"""Ids that the database did not hold a moment ago, so that one asked for again and again costs nothing.
+"""Ids that neither database nor spool held a moment ago: asked for again they cost the database nothing.
 
 Kept in this process alone. A commit here takes its ids out before it is acknowledged, and a look-up that
 a commit overtook is not remembered. A commit of another replica is not heard of, so the time is short,
@@ -66,6 +66,10 @@ class Missing:
         if len(self._until) >= MOST_IDS:
             del self._until[next(iter(self._until))]
         self._until[decision_id] = self._clock() + MOST_S * (1 + self._random()) / 2
+
+    def forget(self, decision_id: str) -> None:
+        """It waits in the spool, and will be there."""
+        self._until.pop(decision_id, None)
 
     def committed(self, decisions: Sequence[Decision]) -> None:
         """They are there now. Costs nothing while nobody asks for what is missing."""

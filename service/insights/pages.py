@@ -15,10 +15,16 @@ from service.insights.decision import Decision
 from service.insights.insight import Cache, Counts, Database
 from service.insights.page import Query, read
 
+# One prefix finds tokens and pages; no user is named so that a page has the key of a token.
 PREFIX = "insights:user:"
+TOKENS = PREFIX + "token:"
+PAGES = PREFIX + "page:"
 READERS = "insights:readers"
 # Past so many users whose tokens could not be removed, all pages are.
 MOST_USERS = 20_000
+# What commits within so long shares a round trip. Under load that is a question for a few batches and not
+# for each; other replicas see the change so much later.
+GATHER_S = 0.01
 # While the cache is away the tokens wait; it answers no page then either.
 AGAIN_S = 1.0
 
@@ -87,6 +93,7 @@ class Pages:
     async def _forget(self) -> None:
         try:
             while self._changed or self._all_changed:
+                await asyncio.sleep(GATHER_S)
                 self._leaving, self._changed = self._changed, set()
                 forgotten = await self._forgotten(self._leaving)
                 self._changed |= set() if forgotten else self._leaving
@@ -108,7 +115,7 @@ class Pages:
         anybody = await self._cache.stands(READERS)
         if anybody is None:
             return False
-        return not anybody or await self._cache.drop([PREFIX + user for user in users])
+        return not anybody or await self._cache.drop([TOKENS + user for user in users])
 
     async def settled(self) -> None:
         """Returns when nothing is to be forgotten any more."""
@@ -121,5 +128,5 @@ def _stamp(readers: bytes | None, token: bytes | None) -> bytes | None:
 
 
 def _keys(user_id: str, most: int) -> tuple[str, str]:
-    """A page's key starts like its token's, so that one prefix finds both."""
-    return PREFIX + user_id, f"{PREFIX}{user_id}\n{most}"
+    """Of the token and of the page."""
+    return TOKENS + user_id, f"{PAGES}{most}:{user_id}"

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
@@ -15,15 +14,17 @@ from service.http import json_response
 from service.insights import page
 from service.insights.decision import ID_ALLOWED, canonical_id, time_of
 from service.insights.ingest import RUN_ID, RUN_ID_ALLOWED
-from service.insights.insight import Cache, Database, Insights
+from service.insights.insight import Cache, CannotTell, Database, Insights
 from service.insights.pages import Pages
+from service.insights.rates import Rates
 
 # One statement each: a large run goes in pieces that stay under the statement timeout.
 PURGE_ROWS = 2000
 WINDOW_HOURS = 7 * 24
 # What the cache holds beside the insights themselves.
 LISTS = "insights:"
-RATE = "insights:rate:"
+
+_LATER = {"Retry-After": "2"}
 
 Demand = Callable[[Request], None]
 
@@ -34,11 +35,9 @@ class Reads:
 
     insights: Insights
     pages: Pages
+    rates: Rates
     database: Database
     cache: Cache
-    # How long a rate is answered from the cache.
-    rate_ttl_s: float
-    now: Callable[[], datetime]
     may_read: Demand
     may_administer: Demand
 
@@ -56,7 +55,10 @@ class Reads:
     async def insight(self, request: Request) -> Response:
         self.may_read(request)
         decision_id = _decision_id(request)
-        found = await self.insights.read(decision_id)
+        try:
+            found = await self.insights.read(decision_id)
+        except CannotTell as error:
+            raise Problem(503, "Cannot tell now", f"{error}; try again", headers=_LATER) from None
         if found.pending:
             return json_response({"decisionId": decision_id, "state": "pending"}, 202)
         if found.insight is None:
@@ -72,15 +74,8 @@ class Reads:
         """Insights written an hour, newest hour first; rows of load and smoke runs do not count."""
         self.may_read(request)
         window = request.query_params.get("window", "24h")
-        since = self.now() - _window(window)
-        cached = await self.cache.get(RATE + window)
-        if cached is not None:
-            return _from(cached, hit=True)
-        rows = await self.database.rows("rate", {"since": since})
-        hours = [{"hour": hour, "insightsWritten": count} for hour, count in rows]
-        rate = msgspec.json.encode({"window": window, "hours": hours})
-        await self.cache.put(RATE + window, rate, self.rate_ttl_s)
-        return _from(rate, hit=False)
+        hours, hit = await self.rates.read(_window_hours(window))
+        return _from(msgspec.json.encode({"window": window, "hours": msgspec.Raw(hours)}), hit=hit)
 
     async def forget(self, request: Request) -> Response:
         self.may_administer(request)
@@ -144,10 +139,10 @@ def _run_id(request: Request) -> str:
     return came
 
 
-def _window(text: str) -> timedelta:
+def _window_hours(text: str) -> int:
     match = re.fullmatch(r"([1-9]\d{0,3})([hd])", text, re.ASCII)
     hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
     if not 1 <= hours <= WINDOW_HOURS:
         allowed = f"1h to {WINDOW_HOURS}h, or 1d to {WINDOW_HOURS // 24}d"
         raise Problem(400, "Bad parameter", f"window must be {allowed}; it came as {text[:80]!r}", "window")
-    return timedelta(hours=hours)
+    return hours

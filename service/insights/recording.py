@@ -18,8 +18,10 @@ from service.insights.insight import Cache, Database, Insights
 from service.insights.intake import Intake
 from service.insights.missing import Missing
 from service.insights.pages import Pages
+from service.insights.pending import Pending
 from service.insights.persist import Announced
 from service.insights.queue import WriteQueue
+from service.insights.rates import Rates
 from service.insights.reads import Reads
 from service.insights.spool import Spool
 from service.insights.store import Store
@@ -134,7 +136,7 @@ class Recording:
         insights = Insights(
             outside.reads,
             outside.cache,
-            outside.spool,
+            Pending(outside.spool, time.monotonic),
             self._missing,
             self._metrics,
             limits.cache_ttl_amas_state,
@@ -142,10 +144,9 @@ class Recording:
         reads = Reads(
             insights,
             self.pages,
+            Rates(outside.reads, outside.cache, limits.cache_ttl_amas_metrics, now),
             outside.reads,
             outside.cache,
-            limits.cache_ttl_amas_metrics,
-            now,
             may_read,
             may_administer,
         )

@@ -95,18 +95,22 @@ class Retention:
         """True when a run was due and was done."""
         last, chunks = await self._last_success(), await self._chunks()
         now = self.now()
-        due = self.is_leader() and is_due(now, last)
-        if due:
-            await self._apply(plan(now, chunks, self.days))
+        done = self.is_leader() and is_due(now, last) and await self._apply(plan(now, chunks, self.days))
+        if done:
             last, chunks = now, await self._chunks()
         age_s = oldest_age(now, chunks).total_seconds()
         self.gauge.retained(last.timestamp() if last else None, age_s)
-        return due
+        return done
 
-    async def _apply(self, wanted: Plan) -> None:
+    async def _apply(self, wanted: Plan) -> bool:
+        """False when another session is at it: a key must not go before the chunk of its row has gone."""
         dropped = 0
         for before in wanted.drop_before:
-            dropped += len(await self.session.rows("drop_old_chunks", {"cutoff": before}))
+            gone = await self.session.rows("drop_old_chunks", {"cutoff": before})
+            if not gone:
+                logger.info("retention waits", extra={"reason": "another session drops the same chunks"})
+                return False
+            dropped += len(gone)
         done = {
             "cutoff": wanted.cutoff,
             "chunks": dropped,
@@ -115,6 +119,7 @@ class Retention:
         }
         await self.session.rows("record_retention", done)
         logger.info("retention done", extra=done | {"cutoff": wanted.cutoff.isoformat()})
+        return True
 
     async def _pruned(self, query: str, cutoff: datetime) -> int:
         pruned = 0

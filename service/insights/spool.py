@@ -1,19 +1,22 @@
 """The durable spool beside the database: a Redis stream whose server answers after its fsync.
 
-Entries leave it only after the database's COMMIT. It has no length of its own: a full Redis refuses
-the next entry (noeviction), and so the sender hears it; trimming would drop what was acknowledged.
+Entries leave it only after the database's COMMIT. It has no length of its own: a Redis that is nearly
+full takes no further entry, and so the sender hears it; trimming would drop what was acknowledged.
 """
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
 
+from service.errors import StoreUnavailable
 from service.insights import trace
 from service.insights.decision import Decision, Refusal
+from service.insights.queue import BATCH_BYTES
 from service.redisdb import Redis, RedisError, translated
 
 STREAM = "amas:spool"
@@ -23,6 +26,15 @@ GROUP = "drain"
 VERSION = b"1"
 # Whoever holds an entry for so long is gone: longer than three statements may take.
 CLAIM_AFTER = timedelta(seconds=30)
+# What one claim brings at most: it is one statement of the database then.
+CLAIM_BYTES = BATCH_BYTES
+# Entries of one answer, so that it is not cut: what is lost on its way counts as a delivery.
+ANSWER_ENTRIES = 64
+# From so much of the server's memory on nothing is added: what steers the replicas needs room there too.
+FULL_PERCENT = 90.0
+# How old the fill may be that an entry is added by.
+FILL_S = 1.0
+_START = b"0-0"
 _AT_ONCE_MS = 24 * 3600 * 1000
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -62,14 +74,17 @@ class State(msgspec.Struct, frozen=True):
 class Spool(Protocol):
     """Every method raises StoreUnavailable. The in-memory twin is in testing_spool.py."""
 
-    # Entries there are, as far as is known here: at most one poll of the drain old.
+    # Entries there are, as far as is known here: as of the drain's last look.
     known_length: int
 
     async def add(self, entries: Sequence[Spooled]) -> None:
-        """Durable on return, all of them. After an error nobody knows, which ids make safe."""
+        """Durable on return, all of them. After an error nobody knows, which ids make safe.
+
+        Refused from FULL_PERCENT of the memory on.
+        """
 
     async def claim(self, most: int) -> list[Claimed]:
-        """Entries nobody else holds, those of a replica that is gone first."""
+        """Entries nobody else holds, those of a replica that is gone first; CLAIM_BYTES of them at most."""
 
     async def finish(self, claimed: Sequence[Claimed]) -> None:
         """They are in the database or in the dead letters. May be told twice."""
@@ -96,16 +111,27 @@ def decision_of(spooled: Spooled) -> Decision | Refusal:
 class RedisSpool:
     """One stream for all replicas, a consumer for each."""
 
-    def __init__(self, redis: Redis, consumer: str, claim_after: timedelta = CLAIM_AFTER) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        consumer: str,
+        claim_after: timedelta = CLAIM_AFTER,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._redis: Any = redis
         self._consumer = consumer
         self._claim_after_ms = round(claim_after.total_seconds() * 1000)
+        self._clock = clock
         self._grouped = False
+        self._at_once = ANSWER_ENTRIES
+        self._fill_percent: float | None = None
+        self._filled_at = float("-inf")
         self.known_length = 0
 
     async def add(self, entries: Sequence[Spooled]) -> None:
         """One transaction, so one fsync, whose end the answer waits for."""
         with translated():
+            await self._demand_room()
             if not self._grouped:
                 # Before there are entries: a full server would make no group, and never be drained.
                 await self._make_group()
@@ -116,15 +142,56 @@ class RedisSpool:
                 await pipe.execute()
         self.known_length += len(entries)
 
+    async def _demand_room(self) -> None:
+        """Asks no more than once in FILL_S, and each time while there was no room."""
+        full = self._fill_percent is not None and self._fill_percent >= FULL_PERCENT
+        if full or self._clock() - self._filled_at >= FILL_S:
+            self._note_fill(await self._redis.info("memory"))
+        if self._fill_percent is not None and self._fill_percent >= FULL_PERCENT:
+            raise StoreUnavailable(
+                f"the spool is full: {self._fill_percent:.0f} % of its server's maxmemory is used"
+            )
+
+    def _note_fill(self, memory: dict[str, int]) -> None:
+        most = memory.get("maxmemory", 0)
+        self._fill_percent = 100 * memory["used_memory"] / most if most else None
+        self._filled_at = self._clock()
+
     async def claim(self, most: int) -> list[Claimed]:
-        with translated():
-            try:
-                return await self._claim(most)
-            except RedisError as error:
-                if "NOGROUP" not in str(error):
-                    raise
-            await self._make_group()
-            return await self._claim(most)
+        claimed: list[Claimed] = []
+        start: bytes | None = _START
+        try:
+            while step := self._step(most, claimed):
+                with translated():
+                    came, start = await self._claim_made(step, start)
+                claimed += came
+                if len(came) < step:
+                    break
+        except StoreUnavailable:
+            self._at_once = max(1, self._at_once // 2)
+            if not claimed:
+                raise
+        except asyncio.CancelledError:
+            await self.give_back(claimed, tried=False)
+            raise
+        else:
+            self._at_once = min(ANSWER_ENTRIES, self._at_once * 2)
+        return claimed
+
+    def _step(self, most: int, claimed: Sequence[Claimed]) -> int:
+        """Entries to ask for next: as many as fit even if each is as large as may be."""
+        room_bytes = CLAIM_BYTES - sum(len(one.raw) for one in claimed)
+        return max(0, min(self._at_once, most - len(claimed), room_bytes // trace.MOST_BYTES))
+
+    async def _claim_made(self, most: int, start: bytes | None) -> tuple[list[Claimed], bytes | None]:
+        """Of the group, which is made once more if it is gone."""
+        try:
+            return await self._claim(most, start)
+        except RedisError as error:
+            if "NOGROUP" not in str(error):
+                raise
+        await self._make_group()
+        return await self._claim(most, start)
 
     async def _make_group(self) -> None:
         try:
@@ -134,17 +201,27 @@ class RedisSpool:
                 raise
         self._grouped = True
 
-    async def _claim(self, most: int) -> list[Claimed]:
-        left = await self._of_the_gone(most)
+    async def _claim(self, most: int, start: bytes | None) -> tuple[list[Claimed], bytes | None]:
+        """And where to look on for those of the gone; None when all have been looked at."""
+        left, start = await self._of_the_gone(most, start)
         if len(left) == most:
-            return left
+            return left, start
         fresh = await self._redis.xreadgroup(GROUP, self._consumer, {STREAM: ">"}, most - len(left))
-        return [*left, *(_claimed(entry, 1) for entry in _entries(fresh))]
+        return [*left, *(_claimed(entry, 1) for entry in _entries(fresh))], start
 
-    async def _of_the_gone(self, most: int) -> list[Claimed]:
-        idle_ms = self._claim_after_ms
-        answer = await self._redis.xautoclaim(STREAM, GROUP, self._consumer, idle_ms, "0-0", count=most)
-        entries = [entry for entry in answer[1] if entry[1]]
+    async def _of_the_gone(self, most: int, start: bytes | None) -> tuple[list[Claimed], bytes | None]:
+        entries: list[Any] = []
+        while start is not None and not entries:
+            # It looks at ten for each it may claim: those may all be held.
+            start, found, *_ = await self._redis.xautoclaim(
+                *(STREAM, GROUP, self._consumer, self._claim_after_ms, start), count=most
+            )
+            entries = [entry for entry in found if entry[1]]
+            start = None if start == _START else start
+        return await self._counted(entries, most), start
+
+    async def _counted(self, entries: list[Any], most: int) -> list[Claimed]:
+        """With how often each was delivered."""
         if not entries:
             return []
         first, last = entries[0][0], entries[-1][0]
@@ -195,9 +272,8 @@ class RedisSpool:
                 pipe.xrange(STREAM, count=1)
                 pipe.info("memory")
                 length, first, memory = await pipe.execute()
-        most = memory.get("maxmemory", 0)
-        fill_percent = 100 * memory["used_memory"] / most if most else None
-        return State(length, _added_at(first[0][0]) if first else None, fill_percent)
+        self._note_fill(memory)
+        return State(length, _added_at(first[0][0]) if first else None, self._fill_percent)
 
     async def leave(self) -> None:
         """Forget this consumer if it holds nothing: a new process takes a new name."""

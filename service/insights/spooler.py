@@ -13,6 +13,8 @@ from service.insights.queue import MOST_BYTES, Entry
 from service.insights.spool import Spool, Spooled
 
 GROUP_ENTRIES = 500
+# A group ends when it has so much: Redis closes on a client that sends more than it has room for.
+GROUP_BYTES = 1024 * 1024
 # After a failure the spool is left alone for so long: requests would each wait for the same answer.
 REST_S = 0.5
 
@@ -88,14 +90,23 @@ class Spooler:
         """Until nothing waits. Whatever happens, everybody who waits is answered."""
         try:
             while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(GROUP_ENTRIES, len(self._waiting)))]
-                self._size_bytes -= sum(len(one.spooled.raw) for one in group)
+                group = self._group()
                 receipt = await self._added(group)
                 for one in group:
                     if not one.receipt.done():
                         one.receipt.set_result(receipt)
         finally:
             self._flushing = None
+
+    def _group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size_bytes = 0
+        while self._waiting and len(group) < GROUP_ENTRIES and size_bytes < GROUP_BYTES:
+            one = self._waiting.popleft()
+            group.append(one)
+            size_bytes += len(one.spooled.raw)
+        self._size_bytes -= size_bytes
+        return group
 
     async def _added(self, group: Sequence[_Waiting]) -> Receipt:
         if self._clock() < self._rests_until:

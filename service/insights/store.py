@@ -90,7 +90,8 @@ class DatabaseStore:
 
     async def bury(self, letter: Letter) -> None:
         try:
-            await self._session.rows("bury", msgspec.structs.asdict(letter))
+            if not await self._session.rows("bury", msgspec.structs.asdict(letter)):
+                await self._session.rows("confirm_earlier_commits", {})
         except StoreRefused as error:
             raise StoreUnavailable(f"the dead letter was refused too: {error}") from error
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from service.errors import StoreUnavailable
+from service.insights import trace
 from service.insights.decision import Decision
-from service.insights.spool import Claimed, Spool, Spooled, State, decision_of
+from service.insights.spool import CLAIM_BYTES, FULL_PERCENT, Claimed, Spool, Spooled, State, decision_of
 from service.insights.testing import raw_trace, recently
 
 
@@ -42,19 +43,25 @@ class MemorySpool:
 
     async def add(self, entries: Sequence[Spooled]) -> None:
         self._answers()
-        if self.stream.most is not None and len(self.stream.entries) + len(entries) > self.stream.most:
+        if self.stream.most is not None and not self._has_room(len(entries)):
             raise StoreUnavailable("OOM command not allowed when used memory > 'maxmemory'.")
         for one in entries:
             self.stream.made += 1
             self.stream.entries[self.stream.made] = Entry(one, datetime.now(UTC))
         self.known_length += len(entries)
 
+    def _has_room(self, entries: int) -> bool:
+        held, most = len(self.stream.entries), self.stream.most or 0
+        return held < most * FULL_PERCENT / 100 and held + entries <= most
+
     async def claim(self, most: int) -> list[Claimed]:
         self._answers()
         held = [item for item in self.stream.entries.items() if item[1].held_by in self.gone]
         fresh = [item for item in self.stream.entries.items() if item[1].held_by is None]
-        claimed = []
+        claimed: list[Claimed] = []
         for number, entry in [*held, *fresh][:most]:
+            if sum(len(one.raw) for one in claimed) > CLAIM_BYTES - trace.MOST_BYTES:
+                break
             entry.held_by = self.consumer
             entry.deliveries += 1
             one = entry.spooled
@@ -142,6 +149,29 @@ async def what_is_given_back_is_claimed_by_anybody_and_counts_only_when_tried(pa
     _equal([(each.decision_id, each.deliveries) for each in await one.claim(10)], [("order:1", 2)])
 
 
+async def a_claim_is_never_too_large_and_leaves_the_rest_to_the_next(pair: Pair) -> None:
+    one, two = pair
+    entries = [spooled(f"order:{n}", note="x" * 60_000) for n in range(100)]
+    for start in range(0, 100, 20):
+        await one.add(entries[start : start + 20])
+    first = await one.claim(100)
+    if not 60 <= len(first) <= CLAIM_BYTES / 60_000:
+        raise AssertionError(len(first))
+    rest = await two.claim(100)
+    _equal([each.spooled for each in [*first, *rest]], entries)
+    _equal({each.deliveries for each in [*first, *rest]}, {1})
+    await one.finish(first)
+    await two.finish(rest)
+
+
+async def what_is_small_is_claimed_in_one_go(pair: Pair) -> None:
+    one, two = pair
+    await one.add([spooled(f"order:{n}") for n in range(600)])
+    _equal(len(await one.claim(500)), 500)
+    await one.give_back(await two.claim(500), tried=False)
+    _equal(len(await one.claim(500)), 100)
+
+
 async def an_id_is_held_until_it_is_finished(pair: Pair) -> None:
     one, two = pair
     _equal(await two.holds("order:1"), False)
@@ -182,6 +212,8 @@ CONTRACT: tuple[Callable[[Pair], Awaitable[None]], ...] = (
     what_is_added_is_claimed_once_in_order_and_as_it_was,
     what_is_finished_is_gone_however_often_it_is_told,
     what_is_given_back_is_claimed_by_anybody_and_counts_only_when_tried,
+    a_claim_is_never_too_large_and_leaves_the_rest_to_the_next,
+    what_is_small_is_claimed_in_one_go,
     an_id_is_held_until_it_is_finished,
     the_state_tells_length_and_oldest,
     the_row_is_the_same_after_any_time_in_the_spool,

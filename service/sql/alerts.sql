@@ -69,6 +69,9 @@ WHERE
 ORDER BY h.at DESC, h.event_id DESC
 LIMIT %(most)s;
 
+-- name: prune_alert_history
+SELECT prune_alert_history(%(most)s);
+
 -- name: alert_lead
 -- Held by this connection until it ends. Taking it again would count, so it is asked for first.
 SELECT
@@ -83,3 +86,6 @@ SELECT
             AND l.granted
     )
     OR pg_try_advisory_lock(1634558323, 1) AS held;
+
+-- name: alert_leave
+SELECT pg_advisory_unlock_all();

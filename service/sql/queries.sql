@@ -94,11 +94,13 @@ INNER JOIN decision_insights AS d
 SELECT pg_logical_emit_message(TRUE, 'amas.duplicate', '');
 
 -- name: bury
+-- No row when it was kept before; that commit is to be confirmed then.
 INSERT INTO decision_dead_letters (decision_id, content_hash, run_id, sqlstate, reason, raw)
 VALUES (
     %(decision_id)s, decode(%(letter_hash)s, 'hex'), %(run_id)s, %(sqlstate)s, %(reason)s, %(raw)s
 )
-ON CONFLICT (content_hash) DO NOTHING;
+ON CONFLICT (content_hash) DO NOTHING
+RETURNING letter_id;
 
 -- name: letters
 -- Newest first; one that is buried meanwhile belongs before the first page, and never shifts a later one.

@@ -130,7 +130,9 @@ def copy_and_merge(ground: Ground) -> Contender:
         texts = [_copied(BATCH_LINES) for _ in range(round(60 * seconds))]
         rows, started = 0, time.monotonic()
         with psycopg.connect(ground.database.url("owner")) as connection:
-            connection.execute("CREATE TEMP TABLE incoming (LIKE decision_insights) ON COMMIT DELETE ROWS")
+            connection.execute(
+                "CREATE TEMP TABLE incoming (LIKE decision_insights INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
+            )
             connection.commit()
             for text in texts:
                 with connection.cursor().copy(COPY) as copy:

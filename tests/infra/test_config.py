@@ -55,7 +55,7 @@ def test_any_text_gives_a_value_in_range_or_a_problem_that_names_the_key(raw: di
     assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort"}
 
 
-@given(st.integers(1, 4), st.integers(3, 60))
+@given(st.integers(1, 4), st.integers(6, 60))
 def test_accepted_configurations_keep_the_connection_budget(replicas: int, pool: int) -> None:
     values, found = parse({"replicas": str(replicas), "dbConnectionPoolSize": str(pool)}.get)
     fits = 2 * replicas * pool + RESERVED_CONNECTIONS <= int(values["dbMaxConnections"])

@@ -29,6 +29,33 @@ CREATE TABLE alert_history (
 CREATE INDEX alert_history_newest
 ON alert_history (at DESC, event_id DESC);
 
+CREATE INDEX alert_history_newest_by_metric
+ON alert_history (metric, at DESC, event_id DESC);
+
+-- The service may take away what is older than 400 days and nothing else, so the age is no parameter.
+CREATE FUNCTION prune_alert_history(most integer)
+RETURNS bigint
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    DELETE FROM alert_history AS h
+    WHERE h.event_id IN (
+        SELECT o.event_id FROM alert_history AS o
+        WHERE o.at < now() - interval '400 days'
+        ORDER BY o.at
+        LIMIT most
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN gone;
+END
+$$;
+
+REVOKE ALL ON FUNCTION prune_alert_history(integer) FROM public;
+
 -- What is still to be told, as rows.
 CREATE VIEW alert_outbox AS
 SELECT
@@ -54,6 +81,7 @@ CROSS JOIN LATERAL jsonb_each(b.book -> 'silences') AS s (silence_id, silence);
 GRANT SELECT, UPDATE ON alert_book TO amas_app;
 
 GRANT SELECT, INSERT ON alert_history TO amas_app;
+GRANT EXECUTE ON FUNCTION prune_alert_history(integer) TO amas_app;
 
 GRANT SELECT ON
 alert_book, alert_history, alert_outbox, alert_silences

@@ -35,7 +35,7 @@ def environ(database: Database, cache: Cache, **changed: str) -> dict[str, str]:
     """Without a queue Redis, unless QUEUE_URL says where one is."""
     urls = {"DATABASE_URL": database.url("app"), "REDIS_URL": cache.url, "API_KEYS": KEYS}
     urls |= {"QUEUE_URL": NO_QUEUE}
-    return urls | {"DB_CONNECTION_POOL_SIZE": "6"} | changed
+    return urls | {"DB_CONNECTION_POOL_SIZE": "8"} | changed
 
 
 @dataclass

@@ -85,6 +85,29 @@ async def test_a_lock_ends_with_its_connection_however_often_it_was_taken(
     assert await other.take()
 
 
+async def test_a_lock_is_free_the_moment_it_was_given_up(sessions: tuple[Session, Session]) -> None:
+    one, other = (DatabaseLock(session) for session in sessions)
+    for _ in range(100):
+        assert await one.take()
+        await one.give_up()
+        one, other = other, one
+
+
+async def test_events_older_than_400_days_go_in_portions(
+    database: "Database", sessions: tuple[Session, Session]
+) -> None:
+    database.rows(
+        """
+        INSERT INTO alert_history (event_id, status, at, alert_id, rule_id, metric, severity, alert)
+        SELECT 'e' || days, 'firing', now() - make_interval(days => days), 'a', 'r', 'm', 'low', '{}'
+        FROM unnest(ARRAY[399, 401, 402, 403]) AS old (days)
+        """
+    )
+    shelf = DatabaseShelf(sessions[0])
+    assert [await shelf.prune(2) for _ in range(3)] == [2, 1, 0]
+    assert database.rows("SELECT event_id FROM alert_history") == [("e399",)]
+
+
 def test_the_readers_see_the_outbox_and_the_silences_and_the_service_deletes_nothing(
     database: "Database",
 ) -> None:

@@ -21,8 +21,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def up(database: Database, cache: Cache) -> AsyncIterator[Inside]:
-    async with inside(database, cache) as service:
+async def up(database: Database, cache: Cache, queue: Cache) -> AsyncIterator[Inside]:
+    async with inside(database, cache, QUEUE_URL=queue.url) as service:
         yield service
 
 
@@ -160,7 +160,7 @@ async def test_reads_survive_connections_that_were_cut(up: Inside, database: Dat
 
 
 async def test_reads_that_find_no_connection_are_503(database: Database, cache: Cache) -> None:
-    async with inside(database, cache, DB_CONNECTION_POOL_SIZE="3") as up:
+    async with inside(database, cache, DB_CONNECTION_POOL_SIZE="6") as up:
         asked = await asyncio.gather(*(up.client.get("/api/insights?limit=1") for _ in range(100)))
         assert {response.status_code for response in asked} <= {200, 503}
         assert await up.metric('amas_db_pool_connections{state="open"}') == 1

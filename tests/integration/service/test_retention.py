@@ -52,6 +52,24 @@ async def test_only_whole_days_past_the_retention_go_with_their_keys(database: D
         await session.close()
 
 
+async def test_while_another_session_drops_no_key_goes_before_its_row(database: Database) -> None:
+    database.rows("TRUNCATE retention_runs")
+    session = Session(database.url("app"), 5000)
+    try:
+        when = (NOW - timedelta(days=9)).isoformat()
+        await DatabaseStore(session).write([testing.decision("order:9", occurredAt=when)])
+        keeper = Retention(session, Ignore(), lambda: NOW, asyncio.sleep, 7)
+        with psycopg.connect(database.url("owner")) as other:
+            other.execute("SELECT pg_advisory_xact_lock(1634558324)")
+            assert not await keeper.look()
+            assert database.rows("SELECT count(*) FROM decision_keys") == [(1,)]
+            assert database.rows("SELECT count(*) FROM retention_runs") == [(0,)]
+        assert await keeper.look()
+        assert database.rows("SELECT count(*) FROM decision_keys") == [(0,)]
+    finally:
+        await session.close()
+
+
 @pytest.mark.parametrize("call", ["drop_old_chunks({})", "prune_keys({}, 1)", "prune_letters({}, 1)"])
 @pytest.mark.parametrize("cutoff", ["now() - interval '23 hours'", "now() + interval '1 day'", "NULL"])
 def test_what_is_younger_than_a_day_is_out_of_its_reach(database: Database, call: str, cutoff: str) -> None:

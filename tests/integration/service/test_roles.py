@@ -29,6 +29,7 @@ APP = {
     "prune_keys(timestamp with time zone,integer)": "EXECUTE",
     "prune_letters(timestamp with time zone,integer)": "EXECUTE",
     "drop_old_metric_snapshots()": "EXECUTE",
+    "prune_alert_history(integer)": "EXECUTE",
 }
 # People and reports: everything that was recorded, and nothing to change.
 READER = dict.fromkeys(

@@ -105,6 +105,26 @@ async def test_a_full_redis_refuses_and_is_still_drained(
             client.config_set("maxmemory", most)
 
 
+async def test_the_last_tenth_of_its_memory_is_left_to_what_steers_the_replicas(
+    pair: tuple[RedisSpool, RedisSpool], queue: Cache
+) -> None:
+    one, _ = pair
+    await one.add([spooled("order:0")])
+    with redis.Redis.from_url(queue.url) as client:
+        most = client.config_get("maxmemory")["maxmemory"]
+        client.config_set("maxmemory", str(round(client.info("memory")["used_memory"] / 0.93)))
+        try:
+            await one.state()
+            with pytest.raises(StoreUnavailable, match="of its server's maxmemory is used"):
+                await one.add([spooled("order:1")])
+            client.hset("amas:test", "switch", "on")
+            assert await one.count() == 1
+        finally:
+            client.config_set("maxmemory", most)
+            client.delete("amas:test")
+        await one.add([spooled("order:2")])
+
+
 async def test_nothing_of_it_is_ever_trimmed(pair: tuple[RedisSpool, RedisSpool], queue: Cache) -> None:
     one, _ = pair
     await one.add([spooled(f"order:{n}") for n in range(2000)])

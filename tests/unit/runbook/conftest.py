@@ -8,13 +8,14 @@ from runbook.stack import Setting, Stack
 
 
 @pytest.fixture(autouse=True)
-def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def state_dir(unmade_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = unmade_path.with_name(f"{unmade_path.name}-state")
     for name in ("AMAS_URL", "AMAS_STACK", "AMAS_READ_KEY_FILE", "AMAS_METRICS_KEY_FILE", "DOCKER_HOST"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AMAS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("AMAS_STATE_DIR", str(folder))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
-    return tmp_path / "state"
+    return folder
 
 
 @pytest.fixture

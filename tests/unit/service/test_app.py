@@ -1,7 +1,9 @@
 """The HTTP contract, route by route, on in-memory stores."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -194,6 +196,17 @@ async def test_a_large_batch_goes_through_in_pieces(up: Standing) -> None:
     assert up.store.batches == [500, 500, 200]
 
 
+async def test_a_piece_of_a_batch_ends_at_its_bytes_too(
+    up: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "PIECE_BYTES", 3000)
+    response = await up.post(
+        b"\n".join(raw_trace(v7(), note="x" * 1000) for _ in range(8)), "application/x-ndjson"
+    )
+    assert response.json()["stored"] == 8
+    assert up.store.batches == [3, 3, 2]
+
+
 async def test_an_empty_batch_is_400(up: Standing) -> None:
     problem(await up.post(b"\n\n", "application/x-ndjson"), 400)
 
@@ -318,6 +331,13 @@ async def test_batch_rows_are_those_of_the_settings() -> None:
         assert max(up.store.batches) == 2
 
 
+async def test_while_nobody_can_tell_whether_it_waits_in_the_spool_it_is_not_404(up: Standing) -> None:
+    up.spool.stream.away = True
+    answer = await up.client.get("/api/insights/order:1")
+    assert problem(answer, 503)["title"] == "Cannot tell now"
+    assert answer.headers["retry-after"]
+
+
 async def test_an_unknown_insight_is_404_and_a_bad_id_400(up: Standing) -> None:
     problem(await up.client.get("/api/insights/order:1"), 404)
     problem(await up.client.get("/api/insights/ffffffff-ffff-7fff-bfff-ffffffffffff"), 404)
@@ -336,6 +356,9 @@ async def test_the_rate_is_by_hour(up: Standing) -> None:
     up.reads.answers["rate"] = [(datetime(2026, 11, 23, 10, tzinfo=UTC), 7)]
     body = (await up.client.get("/api/insights/rate?window=2d")).json()
     assert body == {"window": "2d", "hours": [{"hour": "2026-11-23T10:00:00Z", "insightsWritten": 7}]}
+    same = await up.client.get("/api/insights/rate?window=48h")
+    assert same.headers["x-cache"] == "hit"
+    assert same.json() == body | {"window": "48h"}
 
 
 @pytest.mark.parametrize("window", ["", "0h", "24", "h", "169h", "8d", "-1h", "1w"])
@@ -463,3 +486,55 @@ async def test_a_client_that_leaves_is_499_without_a_stack_trace(
     metrics = (await up.client.get("/api/about/metrics/prometheus")).text
     assert 'http_errors_total{status="499"} 1.0' in metrics
     assert "Traceback" not in caplog.text
+
+
+async def test_a_task_that_ends_by_itself_is_told_counted_and_sends_requests_elsewhere(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def ends() -> None:
+        raise KeyError
+
+    async with standing() as up:
+        assert (await up.client.get("/ready")).status_code == 200
+        task = asyncio.create_task(ends())
+        task.add_done_callback(up.service._ended)
+        await asyncio.wait({task})
+        await asyncio.sleep(0)
+        assert (await up.client.get("/ready")).status_code == 503
+        page = (await up.client.get("/api/about/metrics/prometheus")).text
+    assert "amas_tasks_ended_total 1.0" in page
+    assert [(one.levelname, vars(one)["task"]) for one in caplog.records if one.levelname == "CRITICAL"] == [
+        ("CRITICAL", ends.__qualname__)
+    ]
+
+
+async def test_every_task_is_watched_and_a_stop_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async with standing() as up:
+        watched = [*up.service._tasks, *up.service.alerting._tasks]
+        assert all(up.service._ended in [found for found, _ in task._callbacks] for task in watched)
+        assert len(watched) >= 10
+    assert "CRITICAL" not in [one.levelname for one in caplog.records]
+
+
+async def test_a_look_that_fails_ends_no_loop(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noticed(_: float) -> None:
+        raise KeyError
+
+    async def holder() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("service.metrics.LOOP_SAMPLE_S", 0.0)
+    async with standing() as up:
+        outside = up.service.alerting._outside
+        monkeypatch.setattr(up.service.alerting, "_outside", replace(outside, holder=holder))
+        looking = asyncio.create_task(up.service._metrics.watch_loop(noticed))
+        holding = asyncio.create_task(up.service.alerting._watch_holder())
+        async with asyncio.timeout(5):
+            while caplog.text.count("was not noticed") < 2 or "who leads" not in caplog.text:  # noqa: ASYNC110  # a log is no event
+                await asyncio.sleep(0)
+        assert not looking.done()
+        assert not holding.done()
+        for task in (looking, holding):
+            task.cancel()

@@ -80,7 +80,10 @@ async def test_the_log_line_is_there_whatever_level_the_log_has(caplog: pytest.L
 
 async def test_entries_wait_in_order_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "RETRY_S", (0.0,))
-    table, lost = Table(failures=[StoreUnavailable("gone")] * 3), Lost()
+    table, lost = (
+        Table(failures=[StoreUnavailable("gone"), RuntimeError("odd"), StoreUnavailable("gone")]),
+        Lost(),
+    )
     trail = Trail(table, lost)
     for number in range(5):
         trail.note(entry(number))

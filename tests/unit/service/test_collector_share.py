@@ -1,9 +1,12 @@
 """Replicas see one another's snapshots, and their own whatever happens."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from redis.asyncio import BlockingConnectionPool
 
+from service import redisdb
 from service.collector.share import KEPT_S, Board, Shared, most_kept, replica_id
 from service.collector.testing import CONTRACT, MemoryBoard
 from tests.unit.service.snapshots import snapshot
@@ -140,6 +143,37 @@ async def test_only_what_is_new_is_read() -> None:
         await replicas.step("a", "b")
     await replicas.each["a"].refresh()
     assert max(asked[2:]) <= 3
+
+
+async def test_those_who_ask_together_share_one_reading() -> None:
+    reads = 0
+
+    class Narrow(MemoryBoard):
+        async def replicas(self) -> dict[str, float]:
+            nonlocal reads
+            reads += 1
+            await asyncio.sleep(0)
+            return await super().replicas()
+
+    replicas = Replicas()
+    replicas.board = Narrow(INTERVAL_S)
+    shared = replicas.join("a")
+    leaving = asyncio.create_task(shared.refresh())
+    staying = [asyncio.create_task(shared.refresh()) for _ in range(4)]
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(*staying)
+    assert reads == 1
+    await shared.refresh()
+    assert reads == 2
+    assert shared.shared
+
+
+async def test_a_command_waits_for_a_free_connection_instead_of_failing() -> None:
+    client = redisdb.connect("redis://none", timeout_s=0.01, most_connections=1)
+    pool = client.connection_pool
+    assert isinstance(pool, BlockingConnectionPool)
+    assert (pool.timeout, pool.max_connections) == (0.01, 1)
 
 
 def test_a_replica_is_named_after_its_container_and_never_twice() -> None:

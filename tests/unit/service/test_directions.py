@@ -1,6 +1,7 @@
 """Who may import whom, and which file alone may import a library."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ SOLE_IMPORTERS = {
 }
 
 
+@functools.cache
 def imports() -> list[tuple[str, str]]:
     """Pairs of a file and a dotted name it imports."""
     found = []

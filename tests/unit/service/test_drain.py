@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,7 +11,7 @@ from service.errors import StoreUnavailable
 from service.insights import drain, testing
 from service.insights.decision import Decision, Receipt
 from service.insights.drain import MOST_DELIVERIES, Drain, Manners, batches, pause_s
-from service.insights.spool import Claimed
+from service.insights.spool import Claimed, Spooled
 from service.insights.testing import POISON, MemoryStore
 from service.insights.testing_spool import MemorySpool, MemoryStream, spooled
 from service.insights.writer import Timing
@@ -151,7 +151,8 @@ async def test_a_database_that_goes_away_in_mid_batch_costs_no_delivery() -> Non
     await bench.spool.add([spooled("order:1")])
     await bench.spool.claim(1)
     await bench.spool.give_back(await claimed_of(bench.spool), tried=False)
-    bench.store.failures = [None, StoreUnavailable("gone")]  # type: ignore[list-item]
+    gone = StoreUnavailable("gone")
+    bench.store.failures = [None, gone, gone]  # type: ignore[list-item]
 
     def fail() -> None:
         failure = bench.store.failures.pop(0) if bench.store.failures else None
@@ -192,6 +193,58 @@ async def test_an_unforeseen_error_counts_and_at_last_only_its_cause_is_buried()
     assert letter.reason == f"was taken from the spool {MOST_DELIVERIES + 1} times without a result"
     assert bench.counts.causes == {"undelivered": 1}
     assert bench.counts.failures == MOST_DELIVERIES
+
+
+def refuse(bench: Bench, cannot: Callable[[Sequence[Decision]], bool]) -> None:
+    """A database that answers a ping and not such a batch."""
+    written = bench.store.write
+
+    async def write(batch: Sequence[Decision]) -> list[Receipt]:
+        if cannot(batch):
+            raise StoreUnavailable("canceling statement due to statement timeout")
+        return await written(batch)
+
+    bench.store.write = write  # type: ignore[method-assign]
+
+
+async def test_a_batch_that_is_too_much_for_the_database_is_brought_in_smaller_ones(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    await bench.spool.add([spooled(f"order:{n}") for n in range(25)])
+    refuse(bench, lambda batch: len(batch) > 3)
+    await bench.run()
+    assert (len(bench.store.rows), bench.store.letters) == (25, [])
+    (first, *_) = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert (first.__dict__["rows"], first.__dict__["reason"]) == (
+        10, "canceling statement due to statement timeout",
+    )  # fmt: skip
+
+
+async def test_an_entry_that_the_database_cannot_take_is_buried_and_holds_up_no_other() -> None:
+    bench = Bench()
+    await bench.spool.add([spooled(f"order:{n}") for n in range(25)])
+    refuse(bench, lambda batch: any(one.decision_id == "order:2" for one in batch))
+    await bench.run()
+    assert len(bench.store.rows) == 24
+    assert [letter.decision_id for letter in bench.store.letters] == ["order:2"]
+    assert bench.counts.causes == {"undelivered": 1}
+    assert sum(bench.slept) > 60, "a lock of a minute must not bury what waits behind it"
+    assert bench.drain._rows == 10
+
+
+async def test_a_letter_that_the_database_cannot_take_holds_up_no_entry() -> None:
+    bench = Bench()
+    await bench.spool.add([spooled("order:0", userId=POISON), *(spooled(f"order:{n}") for n in range(1, 9))])
+
+    async def bury(_: object) -> None:
+        raise StoreUnavailable("the dead letter was refused too")
+
+    bench.store.bury = bury  # type: ignore[method-assign,assignment]
+    for _ in range(30):
+        await bench.drain._turn()
+    assert len(bench.store.rows) == 8
+    assert [one.spooled.decision_id for one in bench.spool.stream.entries.values()] == ["order:0"]
 
 
 async def test_an_entry_of_a_later_version_is_left_to_others_and_buried_at_last() -> None:
@@ -283,3 +336,140 @@ def test_suspects_go_alone() -> None:
 @pytest.mark.parametrize(("live_rows", "expected"), [(0, 0.0), (250, 1.0), (500, 2.0), (5000, 2.0)])
 def test_the_drain_steps_back_when_requests_wait(live_rows: int, expected: float) -> None:
     assert pause_s(0.5, live_rows, 500) == expected
+
+
+async def test_an_empty_spool_is_asked_about_once_a_second_and_not_by_all_replicas_at_once() -> None:
+    assert [round(await waited(random), 3) for random in (0.0, 0.5, 1.0)] == [0.9, 1.0, 1.1]
+
+
+async def waited(random: float) -> float:
+    bench = Bench()
+    bench.drain._timing = Timing(lambda: 0.0, lambda: random, bench._sleep)
+    return await bench.drain._turn()
+
+
+async def test_after_a_batch_it_waits_by_how_long_that_took() -> None:
+    bench, times = Bench(), iter((100.0, 100.5))
+    bench.drain._timing = Timing(lambda: next(times), lambda: 0.5, bench._sleep)
+    bench.drain._manners = Manners(10, lambda: True, lambda: 5)
+    await bench.spool.add([spooled("order:1")])
+    assert await bench.drain._turn() == 1.0
+
+
+async def test_the_database_is_asked_first_after_a_start_and_after_every_failure() -> None:
+    bench = Bench(batch_rows=1)
+    asked: list[str] = []
+    ping = bench.store.ping
+
+    async def told() -> None:
+        asked.append("ping")
+        await ping()
+
+    bench.store.ping = told  # type: ignore[method-assign]
+    await bench.spool.add([spooled(f"order:{n}") for n in range(3)])
+    await bench.drain._turn()
+    await bench.drain._turn()
+    assert asked == ["ping"]
+    bench.store.failures = [StoreUnavailable("gone")]
+    await bench.drain._turn()
+    asked.clear()
+    await bench.drain._turn()
+    assert asked == ["ping"]
+    assert len(bench.store.rows) == 3
+
+
+async def test_a_drain_knows_nothing_against_the_spool_before_it_asked() -> None:
+    assert Bench().drain.away is False
+
+
+async def test_a_failed_turn_waits_a_second_and_only_what_was_unforeseen_is_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    await bench.spool.add([spooled("order:1")])
+    caplog.set_level("DEBUG", "DecisionSpool")
+    for failure in (StoreUnavailable("gone"), RuntimeError("bug")):
+        bench.store.failures = [failure]
+        assert await bench.drain._turn() == drain.POLL_S
+    assert bench.counts.failures == 1
+    waits, failed = caplog.records
+    assert (waits.levelname, waits.message) == ("DEBUG", "[DecisionSpool] drain waits")
+    assert waits.reason == "gone"  # type: ignore[attr-defined]
+    assert (failed.levelname, failed.message) == ("ERROR", "[DecisionSpool] drain failed")
+    assert failed.exc_info
+
+
+async def test_every_dead_letter_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    await bench.spool.add([spooled("order:1", userId=POISON)])
+    await bench.run()
+    (record,) = [one for one in caplog.records if one.name == "DecisionSpool"]
+    assert record.message == "[DecisionSpool] Failed to write decision insight"
+    facts = vars(record)
+    assert (facts["decisionId"], facts["sqlstate"]) == ("order:1", "22P05")
+    assert facts["reason"] == "unsupported Unicode escape sequence"
+
+
+async def test_a_letter_keeps_the_bytes_that_came_and_what_the_database_said() -> None:
+    bench = Bench()
+    entry = spooled("order:1", "smoke-1", userId=POISON)
+    await bench.spool.add([entry])
+    await bench.run()
+    (letter,) = bench.store.letters
+    assert (letter.run_id, letter.raw) == ("smoke-1", entry.raw)
+    assert letter.reason == "unsupported Unicode escape sequence"
+
+
+async def test_what_is_no_trace_makes_a_letter_for_each_content() -> None:
+    bench = Bench()
+    entry = spooled("order:1")
+    raws = (b"no JSON", b"none either", b"no JSON")
+    await bench.spool.add([type(entry)("order:1", raw, None, entry.received_at) for raw in raws])
+    await bench.run()
+    assert [letter.raw for letter in bench.store.letters] == [b"no JSON", b"none either"]
+
+
+async def test_only_rows_count_as_brought_and_every_letter_by_its_cause() -> None:
+    bench = Bench()
+    entry = spooled("order:1")
+    bad = [type(entry)(f"bad:{n}", b"no JSON", None, entry.received_at) for n in range(3)]
+    await bench.spool.add([entry, *bad, spooled("order:2")])
+    await bench.run()
+    assert (bench.counts.brought, bench.counts.causes) == (2, {"unreadable": 3})
+
+
+async def test_an_entry_of_a_later_version_does_not_hold_up_those_behind_it() -> None:
+    bench = Bench()
+    await bench.spool.add([spooled("order:1"), spooled("order:2")])
+    first, second = await bench.spool.claim(2)
+    unknown = Claimed(first.entry_id, 1, None, first.decision_id, first.raw)
+    await bench.drain._bring([unknown, second])
+    assert list(bench.store.rows) == ["order:2"]
+    assert [one.spooled.decision_id for one in bench.spool.stream.entries.values()] == ["order:1"]
+
+
+async def test_the_last_delivery_but_one_is_still_judged_by_its_content() -> None:
+    bench = Bench()
+    await bench.drain._bring([Claimed("1", MOST_DELIVERIES, spooled_badly(), "order:1", b"no JSON")])
+    await bench.drain._bring([Claimed("1", MOST_DELIVERIES + 1, spooled_badly(), "order:1", b"none")])
+    assert bench.counts.causes == {"unreadable": 1, "undelivered": 1}
+
+
+def spooled_badly() -> Spooled:
+    entry = spooled("order:1")
+    return Spooled("order:1", b"no JSON", None, entry.received_at)
+
+
+@pytest.mark.parametrize(("entries", "turns"), [(drain.PARSED_AT_ONCE - 1, 0), (drain.PARSED_AT_ONCE, 1),
+                                                 (3 * drain.PARSED_AT_ONCE, 3)])  # fmt: skip
+async def test_others_get_their_turn_while_many_entries_are_parsed(
+    entries: int, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    found = await Bench().drain._parsed([claimed(1)] * entries)
+    assert (len(found), slept) == (entries, [0] * turns)

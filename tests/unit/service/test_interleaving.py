@@ -119,7 +119,7 @@ POSTS = some.tuples(some.just("post"), some.integers(0, 3), some.integers(0, 2))
 OTHERS = some.tuples(some.sampled_from(ACTIONS), some.integers(1, 4), some.just(0))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(deadline=None)
 @given(some.lists(POSTS | POSTS | OTHERS, max_size=60))
 def test_any_interleaving_ends_with_one_row_for_each_id_and_every_2xx_kept(
     steps: list[tuple[str, int, int]],

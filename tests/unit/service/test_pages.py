@@ -18,6 +18,11 @@ from service.insights.testing import MemoryCache
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "GATHER_S", 0.0)
+
+
 class Count:
     value = 0
 
@@ -100,6 +105,14 @@ async def test_pages_of_two_lengths_do_not_mix() -> None:
     assert one.database.asked == 2
 
 
+async def test_no_name_of_a_user_makes_the_page_of_another_a_token() -> None:
+    names = ("ann", "ann\n50", "token:ann", "page:50:ann", "50:ann", "")
+    keys = [key for name in names for most in (5, 50) for key in set(pages._keys(name, most))]
+    tokens = {pages._keys(name, 50)[0] for name in names}
+    assert len(set(keys)) == len(names) * 3
+    assert not tokens & {pages._keys(name, most)[1] for name in names for most in (5, 50)}
+
+
 async def test_right_after_a_commit_the_new_page_is_read() -> None:
     one = Replica()
     assert await one.count() == 0
@@ -147,7 +160,7 @@ async def test_commits_of_users_nobody_reads_cost_one_question() -> None:
     await one.count()
     await one.store("bob")
     await one.pages.settled()
-    assert dropped == [["insights:user:bob"]]
+    assert dropped == [["insights:user:token:bob"]]
 
 
 async def test_a_lost_token_of_all_makes_every_page_worthless() -> None:
@@ -201,7 +214,7 @@ STEPS = some.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(STEPS)
 def test_no_interleaving_leaves_a_stale_page(steps: list[tuple[str, int]]) -> None:  # noqa: C901  # a table of steps
     """Once the tokens of a commit are taken away, no replica answers with a page from before it."""

@@ -43,6 +43,17 @@ async def test_a_batch_has_a_most_of_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     assert [len(await waiting.take(500)) for _ in range(2)] == [2, 2]
 
 
+@pytest.mark.parametrize(("most_bytes", "expected"), [(5, [1, 1, 1]), (6, [2, 1]), (10, [2, 1])])
+async def test_a_batch_ends_with_the_row_that_reaches_its_bytes(
+    most_bytes: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "BATCH_BYTES", most_bytes)
+    waiting = fresh()
+    for number in range(3):
+        waiting.offer(timed(number), b"12345")
+    assert [len(await waiting.take(500)) for _ in expected] == expected
+
+
 async def test_what_is_taken_counts_until_it_is_answered() -> None:
     waiting = fresh(most_rows=1)
     receipt = waiting.offer(timed(1), b"raw")
@@ -118,3 +129,96 @@ async def test_the_same_content_of_another_run_waits() -> None:
     assert [follower.decision for follower in lead.followers] == [of_run]
     (held,) = await waiting.take(500)
     assert held.entry.decision is real
+
+
+async def test_what_is_held_back_keeps_its_place_and_its_order() -> None:
+    waiting = fresh()
+    first, second, third = (timed(1, action=action) for action in ("a", "b", "c"))
+    later = timed(2)
+    for one in (first, second, third, later):
+        waiting.offer(one, b"raw")
+    batches = [[lead.entry.decision for lead in await waiting.take(2)] for _ in range(3)]
+    assert batches == [[first, later], [second], [third]]
+
+
+async def test_the_age_is_that_of_the_oldest_without_an_answer() -> None:
+    now = 100.0
+    waiting = WriteQueue(10, lambda: now)
+    assert waiting.age_s == 0.0
+    waiting.offer(timed(1), b"raw")
+    now = 103.0
+    waiting.offer(timed(2), b"raw")
+    assert waiting.age_s == 3.0
+    (lead,) = await waiting.take(1)
+    now = 110.0
+    assert waiting.age_s == 10.0
+    waiting.settle([lead.entry], Receipt(Outcome.STORED))
+    assert waiting.age_s == 7.0
+
+
+async def test_a_full_queue_says_how_many_wait() -> None:
+    waiting = fresh(most_rows=1)
+    waiting.offer(timed(1), b"raw")
+    with pytest.raises(QueueFull, match=r"^1 decisions wait to be written$"):
+        waiting.offer(timed(2), b"raw")
+    assert (waiting.rows, waiting.size_bytes) == (1, 3)
+
+
+async def test_every_row_and_byte_counts_until_its_own_answer() -> None:
+    waiting = fresh()
+    for number, raw in ((1, b"12345"), (2, b"12")):
+        waiting.offer(timed(number), raw)
+    assert (waiting.rows, waiting.size_bytes) == (2, 7)
+    one, two = await waiting.take(10)
+    waiting.settle([one.entry, one.entry], Receipt(Outcome.STORED))
+    assert (waiting.rows, waiting.size_bytes) == (1, 2)
+    waiting.settle([one.entry, two.entry], Receipt(Outcome.STORED))
+    assert (waiting.rows, waiting.size_bytes) == (0, 0)
+
+
+async def test_an_answered_entry_does_not_keep_the_next_from_its_answer() -> None:
+    waiting = fresh()
+    receipts = [waiting.offer(timed(number), b"raw") for number in (1, 2)]
+    one, two = (lead.entry for lead in await waiting.take(10))
+    waiting.settle([one], Receipt(Outcome.STORED))
+    waiting.settle([one, two], Receipt(Outcome.DUPLICATE))
+    assert [receipt.result().outcome for receipt in receipts] == [Outcome.STORED, Outcome.DUPLICATE]
+
+
+@pytest.mark.parametrize("how", ["taken", "closed"])
+async def test_a_take_waits_while_there_is_nothing(how: str) -> None:
+    waiting = fresh()
+    waiting.offer(timed(1), b"raw")
+    if how == "taken":
+        await waiting.take(10)
+    else:
+        waiting.close("away")
+        waiting.reopen()
+    taking = asyncio.create_task(waiting.take(10))
+    await asyncio.sleep(0)
+    assert not taking.done()
+    waiting.offer(timed(2), b"raw")
+    async with asyncio.timeout(5):
+        (lead,) = await taking
+    assert lead.entry.decision.decision_id == "order:2"
+
+
+async def test_emptied_waits_anew_for_what_came_after() -> None:
+    waiting = fresh()
+    for number in (1, 2):
+        waiting.offer(timed(number), b"raw")
+        (lead,) = await waiting.take(10)
+        empty = asyncio.create_task(waiting.emptied())
+        await asyncio.sleep(0)
+        assert not empty.done()
+        waiting.settle([lead.entry], Receipt(Outcome.STORED))
+        async with asyncio.timeout(5):
+            await empty
+
+
+async def test_closing_hands_over_what_waits_once() -> None:
+    waiting = fresh()
+    for number in (1, 2):
+        waiting.offer(timed(number), b"raw")
+    assert [entry.decision.decision_id for entry in waiting.close("away")] == ["order:1", "order:2"]
+    assert waiting.close("away") == []

@@ -68,6 +68,8 @@ class Database:
     last: datetime | None = None
     keys: int = 0
     away: bool = False
+    # Another session holds the lock.
+    busy: bool = False
     asked: list[tuple[str, object]] = field(default_factory=list)
 
     async def rows(self, query: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
@@ -80,7 +82,8 @@ class Database:
             case "last_retention":
                 return [(self.last,)]
             case "drop_old_chunks":
-                gone = [one for one in self.chunks if one.end <= parameters["cutoff"]]  # type: ignore[operator]
+                old = [one for one in self.chunks if one.end <= parameters["cutoff"]]  # type: ignore[operator]
+                gone = [] if self.busy else old
                 self.chunks = [one for one in self.chunks if one not in gone]
                 return [(str(one),) for one in gone]
             case "prune_keys":
@@ -133,6 +136,16 @@ async def test_who_does_not_lead_only_tells_how_it_stands() -> None:
     assert database.chunks == [day(100)]
     assert told.ages == [(NOW - day(100).end).total_seconds()]
     assert told.successes == [None]
+
+
+async def test_while_another_session_drops_no_key_goes_and_nothing_is_recorded() -> None:
+    database, told = Database([day(100)], keys=7, busy=True), Told()
+    assert not await keeper(database, told).look()
+    assert (database.chunks, database.keys, database.last) == ([day(100)], 7, None)
+    assert (told.successes, told.failures) == ([None], 0)
+    database.busy = False
+    assert await keeper(database, told).look()
+    assert (database.chunks, database.keys, database.last) == ([], 0, NOW)
 
 
 async def test_a_failure_is_told_and_tried_again_soon() -> None:

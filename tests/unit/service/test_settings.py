@@ -41,7 +41,7 @@ def test_all_problems_are_listed_together_with_value_and_range() -> None:
     assert found[0] == "DATABASE_URL is not such an address: must start with postgresql:// or postgres://"
     assert found[1].startswith("REDIS_URL is not set; must start with redis://")
     assert found[2].startswith("QUEUE_URL is not set")
-    assert found[3] == "DB_CONNECTION_POOL_SIZE = 'two': must be a whole number from 3 to 500"
+    assert found[3] == "DB_CONNECTION_POOL_SIZE = 'two': must be a whole number from 6 to 500"
     assert found[4] == "READS_NEED_KEY = 'yes': must be true or false"
     assert found[5] == "LOG_LEVEL = 'loud': must be one of debug, info, warning, error"
     assert "s3cret" not in "".join(found)

@@ -2,15 +2,27 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from service.errors import StoreUnavailable
 from service.insights import spool, testing, testing_spool
 from service.insights.decision import Decision
-from service.insights.spool import Spooled, State, age_s, decision_of
+from service.insights.spool import (
+    ANSWER_ENTRIES,
+    FILL_S,
+    Claimed,
+    RedisSpool,
+    Spooled,
+    State,
+    age_s,
+    decision_of,
+)
 from service.insights.testing_spool import MemorySpool, MemoryStream, Pair
 
 pytestmark = pytest.mark.anyio
@@ -77,3 +89,89 @@ def test_a_read_of_the_group_is_understood_in_either_protocol(wrapped: type) -> 
     answer = {b"amas:spool": [entries]} if wrapped is dict else [[b"amas:spool", entries]]
     assert spool._entries(answer) == entries
     assert spool._entries(None) == []
+
+
+@dataclass
+class Server:
+    """As much of a Redis as claims and the room ask for; an answer of None is one that was cut."""
+
+    answers: list[int | None] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    memory: dict[str, int] = field(default_factory=lambda: {"used_memory": 10, "maxmemory": 100})
+    looks: int = 0
+
+    async def xautoclaim(self, *_: object, **__: object) -> tuple[bytes, list[Any], list[Any]]:
+        return b"0-0", [], []
+
+    async def xreadgroup(self, _group: str, _consumer: str, _streams: object, count: int) -> Any:
+        self.asked.append(count)
+        came = self.answers.pop(0)
+        if came is None:
+            raise ConnectionResetError("cut")
+        fields = spool._fields(testing_spool.spooled("order:1"))
+        return {b"amas:spool": [[(b"%d-%d" % (len(self.asked), n), fields) for n in range(came)]]}
+
+    async def info(self, _section: str) -> dict[str, int]:
+        self.looks += 1
+        return self.memory
+
+
+def spool_of(server: Server, clock: Callable[[], float] = lambda: 0.0) -> RedisSpool:
+    server_of: Any = server
+    return RedisSpool(server_of, "one", clock=clock)
+
+
+async def test_a_claim_comes_in_answers_of_which_none_is_large() -> None:
+    server = Server([64, 63, 3])
+    assert len(await spool_of(server).claim(130)) == 130
+    assert max(server.asked) == ANSWER_ENTRIES
+    assert sum(server.asked) == 130
+
+
+async def test_what_came_before_an_answer_was_cut_is_kept_and_less_is_asked_for_then() -> None:
+    server = Server([64, None, None, 16, 3])
+    one = spool_of(server)
+    assert len(await one.claim(500)) == 64
+    with pytest.raises(StoreUnavailable):
+        await one.claim(500)
+    assert len(await one.claim(500)) == 19
+    assert server.asked == [64, 63, 32, 16, 16]
+
+
+async def test_the_room_is_asked_for_once_in_a_while_and_each_time_while_there_is_none() -> None:
+    server, now = Server(), 0.0
+    one = spool_of(server, lambda: now)
+    for _ in range(3):
+        await one._demand_room()
+    assert server.looks == 1
+    server.memory = {"used_memory": 90, "maxmemory": 100}
+    now += FILL_S
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="90 % of its server's maxmemory"):
+            await one._demand_room()
+    assert server.looks == 4
+    server.memory = {"used_memory": 89, "maxmemory": 100}
+    await one._demand_room()
+    server.memory = {"used_memory": 89, "maxmemory": 0}
+    now += FILL_S
+    await one._demand_room()
+
+
+@pytest.mark.parametrize("answer", [{b"amas:spool": []}, [[b"amas:spool", []]], {}, []])
+def test_a_read_of_the_group_may_bring_nothing(answer: object) -> None:
+    assert spool._entries(answer) == []
+
+
+def test_what_is_claimed_knows_its_entry_its_deliveries_and_its_trace() -> None:
+    entry = testing_spool.spooled("order:1", "smoke-1")
+    claimed = spool._claimed((b"1764-7", spool._fields(entry)), 3)
+    assert claimed == Claimed("1764-7", 3, entry, "order:1", entry.raw)
+
+
+def test_an_id_that_is_no_text_is_still_filed() -> None:
+    assert spool._claimed((b"1-0", {b"id": b"order:\xff"}), 1).decision_id == "order:\ufffd"
+
+
+def test_an_entry_was_added_when_its_id_says() -> None:
+    added = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
+    assert spool._added_at(f"{round(added.timestamp() * 1000)}-7".encode()) == added

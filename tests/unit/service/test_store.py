@@ -8,7 +8,7 @@ import pytest
 from service.errors import StoreUnavailable
 from service.insights import testing
 from service.insights.decision import Decision, Outcome
-from service.insights.store import DatabaseStore, Store
+from service.insights.store import DatabaseStore, Store, letter_of
 
 pytestmark = pytest.mark.anyio
 
@@ -60,3 +60,15 @@ async def test_a_stored_row_beside_the_duplicate_confirms_it() -> None:
 async def test_a_row_that_vanished_while_it_was_compared_is_not_known() -> None:
     with pytest.raises(StoreUnavailable, match="vanished"):
         await DatabaseStore(Script()).write([ONE])
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"), [([(1,)], ["bury"]), ([], ["bury", "confirm_earlier_commits"])], ids=["new", "known"]
+)
+async def test_a_letter_that_was_kept_before_is_confirmed_by_a_commit_of_our_own(
+    kept: list[tuple[Any, ...]], asked: list[str]
+) -> None:
+    """As for duplicates: the first wait for the standby may have been cancelled."""
+    script = Script(bury=kept)
+    await DatabaseStore(script).bury(letter_of(ONE, b"raw", "22P05", "why"))
+    assert script.asked == asked

@@ -1,5 +1,6 @@
 """Switches: thrown anywhere, known everywhere, and never lost to a Redis that is away."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -71,6 +72,27 @@ async def test_with_the_board_away_the_last_known_state_holds(caplog: pytest.Log
     assert switches.is_on(INSIGHT_WRITES)
 
 
+async def test_a_look_that_fails_does_not_end_the_following(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.admin.switches.EVERY_S", 0.0)
+
+    class Broken(MemoryBoard):
+        async def read(self) -> dict[str, bytes]:
+            if "failed" not in caplog.text:
+                raise RuntimeError
+            return dict(self.states)
+
+    board = Broken()
+    await throw(Switches(board), INSIGHT_WRITES, on=True)
+    switches = Switches(board)
+    following = asyncio.create_task(switches.follow())
+    async with asyncio.timeout(5):
+        while not switches.is_on(INSIGHT_WRITES):  # noqa: ASYNC110  # a switch is no event
+            await asyncio.sleep(0)
+    following.cancel()
+
+
 async def test_an_emptied_board_turns_all_off() -> None:
     board = MemoryBoard()
     switches = Switches(board)
@@ -80,7 +102,9 @@ async def test_an_emptied_board_turns_all_off() -> None:
     assert not switches.is_on(INSIGHT_WRITES)
 
 
-@pytest.mark.parametrize("raw", [b"on", b"{", b'{"on":1}', b'{"on":true,"since":"soon"}', b"\xff"])
+@pytest.mark.parametrize(
+    "raw", [b"on", b"{", b'{"on":1}', b'{"on":true,"since":"soon"}', b"\xff", b'{"on":true,"reason":"\xff"}']
+)
 async def test_an_entry_that_cannot_be_read_changes_nothing(
     raw: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

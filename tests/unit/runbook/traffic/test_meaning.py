@@ -84,7 +84,7 @@ small = st.none() | st.booleans() | numbers | st.text(max_size=1)
 snapshots = st.dictionaries(st.sampled_from("ab"), small | st.lists(small, max_size=2), max_size=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(one=snapshots, other=snapshots)
 def test_two_traces_are_the_same_here_when_they_are_for_the_service(
     one: dict[str, object], other: dict[str, object]

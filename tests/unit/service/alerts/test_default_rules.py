@@ -5,7 +5,9 @@ import pytest
 from msgspec.structs import replace
 
 from service.alerts import rule_tests, rules
+from service.alerts.escalation import level
 from service.alerts.rule import NoData, Rule, Severity
+from service.alerts.testing import alert
 from service.alerts.vocabulary import METRICS
 
 RULES = {one.id: one for one in rules.load()}
@@ -98,6 +100,17 @@ def test_replicas_are_added_only_after_five_minutes(name: str) -> None:
 
 def test_the_monitor_watches_itself() -> None:
     assert {one.metric for one in RULES.values()} >= OF_THE_MONITOR_ITSELF
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("http-outage", 2), ("decisions-refused", 2), ("spool-nearly-full", 2), ("database-away", 1)],
+)
+def test_what_may_lose_data_or_is_an_outage_goes_straight_to_the_second_level(name: str, first: int) -> None:
+    rule = RULES[name]
+    fired = alert(severity=rule.severity, labels=rule.labels, fired_at=0.0)
+    assert rule.severity is Severity.CRITICAL
+    assert level(fired, 1.0, acknowledged=False) == first
 
 
 def test_a_database_that_is_away_is_told_after_15_seconds() -> None:

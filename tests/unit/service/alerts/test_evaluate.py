@@ -351,3 +351,82 @@ def test_a_rule_that_left_the_file_resolves_what_it_fired() -> None:
     assert (left, resolved.kind, resolved.alert_id) == (State(), "resolved", state.alert_id)
     assert (resolved.at, resolved.notify) == (START + 65, True)
     assert retired(RULE, play(RULE, [(0, BAD)])[0], START + 5) == (State(), None)
+
+
+def test_what_is_left_after_the_end_is_only_when_and_with_what_it_happened() -> None:
+    rule = replace(RULE, keep_firing_for_ms=10_000)
+    steps = [(0, BAD), (10, NONE), (20, BAD), (80, BAD), (90, GOOD), (100, GOOD)]
+    state, told = play(rule, steps)
+    assert kinds(told) == [("firing", 80, True), ("resolved", 100, True)]
+    assert state == State(
+        fired_at=START + 80,
+        last_breach_at=START + 80,
+        resolved_at=START + 100,
+        notified_at=START + 80,
+        seen_at=START + 100,
+        value=400.0,
+        samples=50,
+    )
+
+
+def test_a_gap_in_one_breach_does_not_delay_the_next() -> None:
+    steps = [(0, BAD), (10, NONE), (40, BAD), (45, GOOD), (50, BAD), (109, BAD)]
+    state, told = play(RULE, steps)
+    assert (state.active_at, state.held_s, told) == (START + 50, 0, [])
+    assert kinds(play(RULE, [(110, BAD)], state)[1]) == [("firing", 110, True)]
+
+
+def test_what_ended_while_pending_is_as_if_it_had_never_begun() -> None:
+    state, _ = play(RULE, [(0, BAD), (10, NONE), (40, BAD), (45, GOOD)])
+    assert (state.status, state.active_at, state.held_s) == (Status.INACTIVE, None, 0)
+
+
+def test_after_a_restart_what_starts_anew_keeps_nothing_of_the_time_before() -> None:
+    state, _ = play(RULE, [(0, BAD), (10, NONE), (40, BAD)])
+    state = restored(state, START + 90_000)
+    assert (state.status, state.active_at, state.held_s) == (Status.INACTIVE, None, 0)
+    assert state.seen_at == START + 90_000
+
+
+def test_after_a_restart_the_time_away_is_left_out_once() -> None:
+    state, _ = play(RULE, [(0, BAD), (10, BAD)])
+    again = restored(restored(state, START + 500), START + 1000)
+    assert (again.held_s, again.seen_at) == (990, START + 1000)
+
+
+def test_after_a_restart_the_keeping_goes_on_without_the_time_away() -> None:
+    rule = replace(RULE, duration_ms=0, keep_firing_for_ms=30_000)
+    state, _ = play(rule, [(0, BAD), (10, GOOD), (20, GOOD)])
+    state, told = play(rule, [(1000, GOOD), (1019, GOOD)], restored(state, START + 1000))
+    assert (state.status, told) == (Status.FIRING, [])
+    assert kinds(play(rule, [(1020, GOOD)], state)[1]) == [("resolved", 1020, True)]
+
+
+def test_missing_data_is_remembered_as_no_value_of_no_samples_seen_now() -> None:
+    state, _ = play(replace(RULE, no_data=NoData.ALERT), [(0, BAD), (5, NONE)])
+    assert (state.value, state.samples, state.seen_at) == (None, 0, START + 5)
+
+
+def test_the_same_instant_evaluated_again_changes_nothing() -> None:
+    ended, _ = play(replace(RULE, duration_ms=0), [(0, BAD), (5, GOOD)])
+    assert evaluate(RULE, ended, GOOD, START + 5)[0] is ended
+    lost, _ = play(RULE, [(0, GOOD), (5, NONE)])
+    assert evaluate(RULE, lost, NONE, START + 5)[0] is lost
+
+
+def test_a_clock_that_went_back_half_a_second_takes_the_times_along_too() -> None:
+    state, _ = play(RULE, [(0, BAD), (40, BAD), (39.5, BAD)])
+    assert state.active_at == START - 0.5
+
+
+def test_a_kept_state_that_lacks_its_times_counts_from_now() -> None:
+    """Times are left out of what is kept where they are not known."""
+    pending, told = play(RULE, [(100, BAD)], State(status=Status.PENDING))
+    assert (pending.status, told) == (Status.PENDING, [])
+    (late,) = play(RULE, [(100, BAD)], State(status=Status.FIRING, alert_id="alert-1"))[1]
+    assert (late.fired_at, late.late) == (START + 100, True)
+
+
+def test_an_alert_is_named_alike_by_every_release() -> None:
+    """One that fires during a release has to be found again, to be acknowledged and resolved."""
+    assert play(replace(RULE, duration_ms=0), [(0.25, BAD)])[0].alert_id == "alert-f660a679e105fb72"

@@ -54,3 +54,28 @@ def test_a_share_is_never_nothing() -> None:
 
 def test_what_no_longer_counts_is_forgotten() -> None:
     assert limiter.recent([0.0, 30.0, 60.0], 70.0) == [30.0, 60.0]
+
+
+@given(st.integers(1, 60), st.floats(limiter.APART_S + 1, 1e7), st.integers(0, 60))
+def test_a_clock_that_went_back_silences_nobody(most: int, back_s: float, count: int) -> None:
+    before = 1_700_000_000.0
+    sent = [before] * count
+    now = before - back_s
+    assert limiter.permits(sent, now, most) >= 1
+    assert limiter.recent([*sent, now], now) == [now]
+
+
+def test_clocks_that_differ_a_little_count_together() -> None:
+    assert limiter.permits([1.0] * 12, 0.0, 12) == 0
+    assert limiter.recent([1.0, 6.0], 0.0) == [1.0]
+
+
+def test_the_next_may_go_at_the_very_end_of_its_pause() -> None:
+    sent = [0.0] * limiter.burst_of(12)
+    assert limiter.permits(sent, 15.249, 12) == 0
+    assert limiter.permits(sent, 15.25, 12) == 1
+
+
+def test_both_ways_of_counting_forget_at_the_same_moment() -> None:
+    assert limiter.recent([0.0, 0.5], limiter.WINDOW_S) == [0.5]
+    assert limiter.permits([0.0, 0.5], limiter.WINDOW_S, 2) == limiter.permits([0.5], limiter.WINDOW_S, 2)

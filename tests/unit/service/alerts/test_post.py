@@ -1,5 +1,6 @@
 """Requests to receivers: to the address that was checked and nowhere else, and nothing of it told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -116,3 +117,27 @@ async def test_an_endless_answer_is_cut() -> None:
     network = Network(httpx.Response(200, content=endless()))
     assert (await posted(network, "8.8.8.8")).status == 200
     assert read <= 17
+
+
+async def test_all_of_it_together_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three addresses of which none answers take no longer than one message's claim lasts."""
+    monkeypatch.setattr(post, "IN_ALL_S", 0.01)
+
+    class Hangs(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.Event().wait()
+            return httpx.Response(200, request=request)
+
+    async def resolve(_: str, __: int) -> list[str]:
+        return ["8.8.8.8", "8.8.4.4", "1.1.1.1"]
+
+    poster = post.Poster((), resolve)
+    await poster.close()
+    poster._client = httpx.AsyncClient(transport=Hangs())
+    try:
+        answer = await poster.post(URL, b"{}", {})
+    finally:
+        await poster.close()
+    assert (answer.status, answer.sent) == (0, True)
+    assert answer.reason.startswith("hooks.example: no answer within")
+    assert "secret" not in answer.reason

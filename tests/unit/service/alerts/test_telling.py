@@ -1,16 +1,20 @@
 """An hour in a moment: what people are told while receivers and rules do their worst."""
 
+import asyncio
+import json
 from collections import Counter
 
 import pytest
 from msgspec.structs import replace
 
 from service.alerts import alert as alerts
+from service.alerts import routes, storm
+from service.alerts.book import decode, encode
 from service.alerts.desk import Changed
 from service.alerts.post import Answer
 from service.alerts.rule import Rule, Severity
 from service.alerts.shelf import Query
-from service.alerts.silence import Silence
+from service.alerts.silence import Silence, made, silenced
 from tests.unit.service.alerts.world import START, World, rule
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +36,8 @@ def many(count: int, every_critical: int = 50) -> list[Rule]:
 
 async def test_a_firing_and_its_end_are_told_once_each() -> None:
     world = World([rule("slow")])
-    one, _, _ = world.add(), world.add(), world.add()
+    for _ in range(3):
+        world.add()
     await world.run(10)
     assert world.receiver.came == []
     world.samples = {"http.latency.p99": HIGH}
@@ -41,7 +46,7 @@ async def test_a_firing_and_its_end_are_told_once_each() -> None:
     world.samples = {"http.latency.p99": LOW}
     await world.run(600)
     assert [one.names("resolved") for one in world.receiver.came] == [[], ["slow"]]
-    assert [event.status for event in await one.desk.history(QUERY)] == ["resolved", "firing"]
+    assert [event.status for event in await world.database.history(QUERY)] == ["resolved", "firing"]
 
 
 async def test_a_thousand_alerts_with_a_receiver_that_is_never_pleased() -> None:
@@ -88,6 +93,42 @@ async def test_every_one_of_a_thousand_is_named_within_the_limits_of(form: str) 
     assert all(len(message.text) < 28_000 for message in world.receiver.taken)
     assert world.receiver.most_in_a_minute() <= 12
     assert len(world.receiver.taken) <= 12
+
+
+@pytest.mark.parametrize("form", ["slack", "teams", "generic"])
+async def test_a_storm_says_what_its_alerts_share_and_how_to_silence_them(form: str) -> None:
+    watch = rule("alert-storm", metric=storm.METRIC, threshold=50.0)
+    slow = [rule(f"slow-{number}", metric="db.up") for number in range(45)]
+    world = World([watch, *slow, *many(15)], form=form)
+    one = world.add()
+    world.samples = {each.metric: HIGH for each in world.rules}
+    await world.run(30)
+    (told,) = [alert for alert in one.desk.book.alerts.values() if alert.rule_id == "alert-storm"]
+    shown = routes.shown(told, one.desk.book, world.now_s)["storm"]
+    assert isinstance(shown, dict)
+    assert (shown["firings"], shown["common"], shown["value"], shown["sharing"]) == (
+        60,
+        "metric",
+        "db.up",
+        45,
+    )
+    taken = made(json.dumps(shown["silence"]).encode(), world.now_s)
+    held = [alert.rule_id for alert in one.desk.book.alerts.values() if silenced(alert, [taken], world.now_s)]
+    assert sorted(held) == sorted(each.id for each in slow)
+    said = " ".join(message.text for message in world.receiver.taken)
+    assert "45 of 60 alerts share metric = db.up" in said
+    assert "POST /api/alerts/silences" in said
+
+
+async def test_a_storm_that_many_rules_share_with_no_other_names_the_first() -> None:
+    world = World([rule("alert-storm", metric=storm.METRIC, threshold=3.0), *many(5)])
+    one = world.add()
+    world.samples = {each.metric: HIGH for each in world.rules}
+    await world.run(30)
+    (told,) = [alert for alert in one.desk.book.alerts.values() if alert.rule_id == "alert-storm"]
+    assert told.storm is not None
+    assert (told.storm.firings, told.storm.sharing) == (5, 1)
+    assert decode(encode(one.desk.book)) == one.desk.book
 
 
 async def test_a_receiver_that_is_down_for_ten_minutes_misses_nothing(
@@ -237,7 +278,7 @@ async def test_silenced_it_is_recorded_and_told_only_if_it_outlasts_the_silence(
     world.samples["m1"] = LOW
     await world.run(290)
     assert world.receiver.came == []
-    assert len(await one.desk.history(QUERY)) == 3
+    assert len(await world.database.history(QUERY)) == 3
     await world.run(60)
     assert world.receiver.told("firing") == ["long"]
 
@@ -298,3 +339,48 @@ async def test_a_rule_that_leaves_the_file_ends_what_it_fired() -> None:
     await world.run(10)
     assert world.receiver.told("resolved") == ["old"]
     assert one.desk.book.alerts == {}
+
+
+async def test_a_destination_that_hangs_holds_up_no_other() -> None:
+    world = World([rule("slow")], urls={1: "https://one", 2: "https://two"})
+    one = world.add()
+    original, hung, two_came = world.receiver.post, asyncio.Event(), asyncio.Event()
+
+    async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+        if url == "https://one":
+            hung.set()
+            await asyncio.Event().wait()
+        two_came.set()
+        return await original(url, body, headers)
+
+    world.receiver.post = post  # type: ignore[method-assign, assignment]
+    world.rules = one.rules.rules = [rule("slow", severity=Severity.CRITICAL)]
+    world.samples = {"http.latency.p99": HIGH}
+    await one.engine.round()
+    running = asyncio.create_task(one.notifier.run())
+    async with asyncio.timeout(5):
+        await hung.wait()
+        world.now_s += 1800
+        await one.engine.round()
+        await two_came.wait()
+    running.cancel()
+    assert [message.url for message in world.receiver.came] == ["https://two"]
+
+
+async def test_a_clock_that_goes_back_does_not_silence_a_destination() -> None:
+    world = World([rule("first", metric="m1"), rule("second", metric="m2")], most=1)
+    world.receiver.answer = lambda: Answer(429, "900")
+    one = world.add()
+    world.samples = {"m1": HIGH, "m2": LOW}
+    await world.run(5)
+    assert len(world.receiver.came) == 1
+    (delivery,) = one.desk.book.outbox.values()
+    claimed = replace(delivery, message_id="msg_1", claimed_by="another", claimed_at=world.now_s)
+    await one.desk.commit(lambda book: Changed(replace(book, outbox={claimed.id: claimed})))
+    world.receiver.answer = lambda: Answer(200)
+    world.now_s -= 3600
+    await world.run(130)
+    assert world.receiver.told("firing") == ["first"]
+    world.samples = {"m1": HIGH, "m2": HIGH}
+    await world.run(130)
+    assert world.receiver.told("firing") == ["first", "second"]

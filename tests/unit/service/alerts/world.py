@@ -141,6 +141,7 @@ class World:
     now_s: float = START
     samples: dict[str, Measured] = field(default_factory=dict)
     muted: bool = False
+    expected: int = 1
     replicas: list[Replica] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -150,6 +151,10 @@ class World:
 
     def now(self) -> float:
         return self.now_s
+
+    def live(self) -> int | None:
+        """As the queue's Redis knows."""
+        return None if self.ledger.away else sum(one.alive for one in self.replicas)
 
     def add(self) -> Replica:
         name, gauge = f"replica-{len(self.replicas)}", Gauge()
@@ -164,7 +169,7 @@ class World:
             return self.samples
 
         engine = Engine(desk, leadership, rules, sample, Terms(levels, INTERVAL_S, self.now), gauge)
-        around = Surroundings(lambda: self.muted, lambda: len(self.replicas), self.now, lambda: 0.5, gauge)
+        around = Surroundings(lambda: self.muted, self.live, self.expected, self.now, lambda: 0.5, gauge)
         receivers = Receivers(addresses, self.form, "secret", self.most)
         notifier = Notifier(desk, leadership, self.receiver, receivers, around, name)
         engine.notifier = notifier
@@ -182,8 +187,9 @@ class World:
                 await self.do(one, lambda one=one: self._told(one))  # type: ignore[misc]
 
     async def _told(self, one: Replica) -> None:
-        while await one.notifier.step():
-            pass
+        for line in one.notifier.lines:
+            while await one.notifier.step(line):
+                pass
 
     async def do(self, one: Replica, step: Callable[[], object]) -> None:
         try:
