@@ -42,8 +42,15 @@ PROOFS = {
     ),
     "faults": Proof(
         "What goes wrong during `up` is told with its cause and next command, and breaks nothing that served",
-        tests("tests/faults", "--deselect tests/faults/test_rotation.py"),
+        tests(
+            "tests/faults", "--ignore tests/faults/test_rotation.py --ignore tests/faults/test_stores_away.py"
+        ),
         ("tests/faults", "runbook/up", "infra"),
+    ),
+    "stores-away": Proof(
+        "The database away for a minute under 500 posts a second loses nothing; either Redis away fails nothing",
+        tests("tests/faults/test_stores_away.py", "-s"),
+        ("tests/faults/test_stores_away.py", "service", "infra/components"),
     ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
