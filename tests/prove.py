@@ -48,7 +48,7 @@ PROOFS = {
         ("tests/faults", "runbook/up", "infra"),
     ),
     "stores-away": Proof(
-        "The database away for a minute under 500 posts a second loses nothing; either Redis away fails nothing",
+        "A minute without the database at 500 posts a second loses nothing; either Redis away fails nothing",
         tests("tests/faults/test_stores_away.py", "-s"),
         ("tests/faults/test_stores_away.py", "service", "infra/components"),
     ),
