@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service import http, keys
+from service import http, keys, tasks
 from service.admin import switches
 from service.admin.audit import Audited, Trail
 from service.admin.routes import Admin, shown
@@ -133,9 +133,7 @@ class Service:
         """Write what was taken, then let go of the stores."""
         self._stopping.set()
         left = await self.recording.finish(DRAIN_QUEUE_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await self.collecting.finish()
         await self.alerting.stop()
         await self.trail.finish(AUDIT_WITHIN_S)

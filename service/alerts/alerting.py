@@ -11,6 +11,7 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.routing import Route
 
+from service import tasks
 from service.alerts import engine, heartbeat, notifier, shelf
 from service.alerts.desk import Desk
 from service.alerts.engine import Engine, Terms
@@ -157,9 +158,7 @@ class Alerting:
 
     async def stop(self) -> None:
         """Another replica may lead from now on."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         if self._tasks:
             await self.leadership.give_up()
         await asyncio.gather(self._poster.close(), self._outside.close())
