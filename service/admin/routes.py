@@ -1,7 +1,5 @@
 """The routes of the switches and of the audit log."""
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,12 +14,15 @@ from service import http
 from service.admin.audit import Database
 from service.admin.switches import NAMES, State, Switches
 from service.errors import Problem
+from service.keyset import Cursor, bad, limit_of, read_cursor, write_cursor
 
 MOST_REASON = 200
 # A body of the longest reason, escaped, and room.
 MOST_BODY_BYTES = 4096
 MOST_ENTRIES = 200
 USUAL_ENTRIES = 50
+# A UUID, and room.
+LONGEST_ID = 64
 SHOWN = ("at", "action", "target", "by", "requestId", "result")
 
 # One line.
@@ -38,13 +39,6 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     on: bool
     reason: str
-
-
-class Cursor(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Where the page before ended; opaque to clients."""
-
-    before: datetime
-    before_id: str
 
 
 @dataclass(frozen=True)
@@ -117,34 +111,9 @@ def page_of(parameters: Mapping[str, str]) -> tuple[int, Cursor]:
     """Raises Problem 400 naming the parameter, what came and what is allowed."""
     for name, text in parameters.items():
         if name not in ("limit", "cursor"):
-            raise _bad(name, "is not known here; there are limit, cursor", text)
+            raise bad(name[:80], "is not known here; there are limit, cursor", text)
     cursor = parameters.get("cursor")
     newest = Cursor(_LAST, _LAST_ID)
-    return _most(parameters.get("limit")), newest if cursor is None else read_cursor(cursor)
-
-
-def _most(text: str | None) -> int:
-    if text is None:
-        return USUAL_ENTRIES
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST_ENTRIES):
-        raise _bad("limit", f"must be a whole number from 1 to {MOST_ENTRIES}", text)
-    return int(text)
-
-
-def read_cursor(text: str) -> Cursor:
-    try:
-        raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        cursor = msgspec.json.decode(raw, type=Cursor)
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
-        raise _bad("cursor", "must be the nextCursor of an earlier page, unchanged", text) from None
-    if cursor.before.tzinfo is None or "\0" in cursor.before_id or len(cursor.before_id) > 64:
-        raise _bad("cursor", "must be the nextCursor of an earlier page, unchanged", text)
-    return cursor
-
-
-def write_cursor(cursor: Cursor) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
-
-
-def _bad(name: str, allowed: str, came: str) -> Problem:
-    return Problem(400, "Bad parameter", f"{name[:80]} {allowed}; it came as {came[:80]!r}", name[:80])
+    return limit_of(
+        parameters.get("limit"), USUAL_ENTRIES, MOST_ENTRIES
+    ), newest if cursor is None else read_cursor(cursor, LONGEST_ID)

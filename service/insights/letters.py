@@ -19,6 +19,7 @@ from service.insights.drain import UNIQUE_VIOLATION
 from service.insights.insight import Database
 from service.insights.persist import Result, persist
 from service.insights.store import Store
+from service.keyset import bad
 
 MOST = 100
 USUAL = 50
@@ -173,14 +174,14 @@ def _shown(*row: Any) -> dict[str, object]:
 def _page(parameters: Mapping[str, str]) -> tuple[int, int]:
     unknown = sorted(set(parameters) - {"limit", "cursor"})
     if unknown:
-        raise _bad(unknown[0], "is not known here; there are limit, cursor", parameters[unknown[0]])
+        raise bad(unknown[0], "is not known here; there are limit, cursor", parameters[unknown[0]])
     limit, cursor = parameters.get("limit", str(USUAL)), parameters.get("cursor")
     most = _whole(limit)
     if most is None or not 1 <= most <= MOST:
-        raise _bad("limit", f"must be a whole number from 1 to {MOST}", limit)
+        raise bad("limit", f"must be a whole number from 1 to {MOST}", limit)
     before = _LAST if cursor is None else _whole(cursor)
     if before is None:
-        raise _bad("cursor", "must be the nextCursor of an earlier page, unchanged", cursor or "")
+        raise bad("cursor", "must be the nextCursor of an earlier page, unchanged", cursor or "")
     return before, most
 
 
@@ -192,13 +193,13 @@ def _whole(text: str) -> int | None:
 def _named(texts: Sequence[str], everything: str | None) -> list[int] | None:
     """The ids of a purge, None for all of them; nothing at all is refused, since it may be a slip."""
     if everything is not None and (everything != "true" or texts):
-        raise _bad("all", "must be true, and stand without id", everything)
+        raise bad("all", "must be true, and stand without id", everything)
     if everything is None and not 0 < len(texts) <= MOST_IDS:
-        raise _bad("id", f"must be given 1 to {MOST_IDS} times; or give all=true", f"{len(texts)} times")
+        raise bad("id", f"must be given 1 to {MOST_IDS} times; or give all=true", f"{len(texts)} times")
     ids = [(text, _whole(text)) for text in texts]
     for text, number in ids:
         if number is None:
-            raise _bad("id", "must be the id of a dead letter, a whole number", text)
+            raise bad("id", "must be the id of a dead letter, a whole number", text)
     return None if everything else [number for _, number in ids if number is not None]
 
 
@@ -219,7 +220,3 @@ def _wanted(body: bytes) -> list[int] | None:
             400, "Bad body", f"ids must be 1 to {MOST_IDS} ids of dead letters; {len(ids)} came", "ids"
         )
     return list(dict.fromkeys(ids)) if ids is not None else None
-
-
-def _bad(name: str, allowed: str, came: str) -> Problem:
-    return Problem(400, "Bad parameter", f"{name} {allowed}; it came as {came[:80]!r}", name)

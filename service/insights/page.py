@@ -1,7 +1,5 @@
 """Lists of insights, newest first, by keyset: a page costs the same however deep it lies."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from service.errors import Problem
 from service.insights import trace
 from service.insights.insight import Database
+from service.keyset import Cursor, bad, limit_of, read_cursor, write_cursor
 
 MOST = 100
 USUAL = 50
@@ -19,13 +17,6 @@ PARAMETERS = ("userId", "from", "to", "cursor", "limit")
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, tzinfo=UTC)
-
-
-class Cursor(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Where the page before ended; opaque to clients."""
-
-    before: datetime
-    before_id: str
 
 
 @dataclass(frozen=True)
@@ -48,19 +39,17 @@ def parse(parameters: Mapping[str, str]) -> Query:
     """Raises Problem 400 naming the parameter, what came and what is allowed."""
     unknown = sorted(set(parameters) - set(PARAMETERS))
     if unknown:
-        raise _bad(
-            unknown[0], f"is not known here; there are {', '.join(PARAMETERS)}", parameters[unknown[0]]
-        )
+        raise bad(unknown[0], f"is not known here; there are {', '.join(PARAMETERS)}", parameters[unknown[0]])
     cursor = parameters.get("cursor")
     user_id = parameters.get("userId")
     if user_id is not None and (not 0 < len(user_id) <= trace.MOST_NAME or "\0" in user_id):
-        raise _bad("userId", f"must be text of 1 to {trace.MOST_NAME} characters", user_id)
+        raise bad("userId", f"must be text of 1 to {trace.MOST_NAME} characters", user_id)
     return Query(
         user_id=user_id,
         since=_time(parameters, "from", _FIRST),
         until=_time(parameters, "to", _LAST),
         cursor=Cursor(_LAST, "") if cursor is None else read_cursor(cursor),
-        most=_most(parameters.get("limit")),
+        most=limit_of(parameters.get("limit"), USUAL, MOST),
     )
 
 
@@ -71,35 +60,8 @@ def _time(parameters: Mapping[str, str], name: str, otherwise: datetime) -> date
     # In a query string an unescaped + is a space.
     when = trace.instant(text.replace(" ", "+") if text.count(" ") == 1 and "T" in text else text)
     if when is None:
-        raise _bad(name, "must be RFC 3339, such as 2024-12-03T10:00:00Z", text)
+        raise bad(name, "must be RFC 3339, such as 2024-12-03T10:00:00Z", text)
     return when
-
-
-def _most(text: str | None) -> int:
-    if text is None:
-        return USUAL
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST):
-        raise _bad("limit", f"must be a whole number from 1 to {MOST}", text)
-    return int(text)
-
-
-def read_cursor(text: str) -> Cursor:
-    try:
-        raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        cursor = msgspec.json.decode(raw, type=Cursor)
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
-        raise _bad("cursor", "must be the nextCursor of an earlier page, unchanged", text) from None
-    if cursor.before.tzinfo is None or "\0" in cursor.before_id or len(cursor.before_id) > 128:
-        raise _bad("cursor", "must be the nextCursor of an earlier page, unchanged", text)
-    return cursor
-
-
-def write_cursor(cursor: Cursor) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
-
-
-def _bad(name: str, allowed: str, came: str) -> Problem:
-    return Problem(400, "Bad parameter", f"{name} {allowed}; it came as {came[:80]!r}", name)
 
 
 async def read(database: Database, query: Query) -> bytes:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.admin.routes import Cursor, read_cursor, write_cursor
 from service.insights import batch
 from service.insights.testing import raw_trace
+from service.keyset import Cursor, read_cursor, write_cursor
 from tests.unit.service.standing import Standing, problem, standing, v7
 
 pytestmark = pytest.mark.anyio

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service import keyset
 from service.errors import Problem
 from service.insights import page
 
@@ -64,7 +65,7 @@ async def test_pages_join_without_gap_or_repetition(limit: str) -> None:
         ("cursor", ""),
         ("cursor", "ü"),
         ("cursor", "AAAA"),
-        ("cursor", page.write_cursor(page.Cursor(START, "x"))[:-3]),
+        ("cursor", keyset.write_cursor(keyset.Cursor(START, "x"))[:-3]),
         ("order", "asc"),
     ],
 )
@@ -83,7 +84,7 @@ def test_an_unescaped_plus_of_a_zone_is_understood() -> None:
 def test_no_text_breaks_the_cursor(text: str) -> None:
     """Problem 400 is the only error there may be."""
     with suppress(Problem):
-        page.read_cursor(text)
+        keyset.read_cursor(text)
 
 
 @given(
@@ -91,5 +92,5 @@ def test_no_text_breaks_the_cursor(text: str) -> None:
     st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True),
 )
 def test_a_cursor_comes_back_as_it_was(before: datetime, before_id: str) -> None:
-    cursor = page.Cursor(before, before_id)
-    assert page.read_cursor(page.write_cursor(cursor)) == cursor
+    cursor = keyset.Cursor(before, before_id)
+    assert keyset.read_cursor(keyset.write_cursor(cursor)) == cursor

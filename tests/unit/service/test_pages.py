@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from service import keyset
 from service.insights import page, pages, testing
 from service.insights.pages import READERS, Pages
 from service.insights.testing import MemoryCache
@@ -85,7 +86,7 @@ async def test_the_second_look_is_answered_from_the_cache() -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"cursor": page.write_cursor(page.Cursor(datetime(2026, 1, 1, tzinfo=UTC), "x"))},
+    [{"cursor": keyset.write_cursor(keyset.Cursor(datetime(2026, 1, 1, tzinfo=UTC), "x"))},
      {"from": "2026-01-01T00:00:00Z"}, {"to": "2026-01-01T00:00:00Z"}],
     ids=["cursor", "from", "to"],
 )  # fmt: skip
