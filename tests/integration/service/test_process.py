@@ -225,7 +225,7 @@ async def test_a_process_that_lost_a_task_drains_loses_nothing_and_ends_with_1(
         statuses = await pouring
         lines = [json.loads(line) for line in service.log.read_text().splitlines()]
     assert_nothing_lost(database, statuses)
-    assert [one["task"] for one in lines if one["level"] == "CRITICAL"] == ["Losing.run"]
+    assert [one["task"] for one in lines if one["level"] == "critical"] == ["Losing.run"]
     assert lines[-1]["message"] == "stopped"
     assert lines[-1]["unanswered"] == 0
 

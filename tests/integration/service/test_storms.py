@@ -21,7 +21,7 @@ CRITICAL_EVERY = 50
 APART_S = 7.0
 NAMED_WITHIN_S = 60.0
 MOST_PER_MINUTE = 12
-# `python -m tests.prove receiver-away` sets ten minutes.
+# `python -m tests.prove storms` sets ten minutes.
 AWAY_S = float(os.environ.get("AMAS_RECEIVER_AWAY_S", "60"))
 # The longest pause between two attempts, and as much again for a busy machine.
 BACK_WITHIN_S = 120.0
