@@ -29,7 +29,7 @@ from service.collector.keep import Keep
 from service.collector.loop import Clock, Collecting, Plan, Readings, Sources
 from service.collector.middleware import Collector
 from service.collector.probes import Probe, Probes
-from service.collector.process import rss_bytes
+from service.collector.process import memory_limit_bytes, rss_bytes
 from service.collector.routes import About, Others
 from service.collector.snapshot import Gauges, Measured
 from service.collector.traffic import Meter
@@ -76,6 +76,7 @@ class Service:
         self.collecting = self._collecting()
         self.alerting = self._alerting()
         self._tasks: list[asyncio.Task[None]] = []
+        self._task_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self.asgi = self._app()
@@ -104,7 +105,7 @@ class Service:
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """None ends while the replica goes on, but by a fault: then others should be asked instead."""
+        """None ends while the replica goes on, but by a fault: then it makes room for one that is whole."""
         if task.cancelled() or self._stopping.is_set():
             return
         coroutine = getattr(task.get_coro(), "__qualname__", task.get_name())
@@ -112,7 +113,13 @@ class Service:
             "a task ended; no new requests are wanted", extra={"task": coroutine}, exc_info=task.exception()
         )
         self._metrics.tasks_ended.inc()
+        self._task_ended = True
         self.drain()
+
+    @property
+    def failed(self) -> bool:
+        """Part of it is gone for good: what was taken is still answered, and the process has to end then."""
+        return self._task_ended or self.writer.failed
 
     async def _opened(self) -> bool:
         """False when the end was asked for first: a database that is away would hold it up for long."""
@@ -218,6 +225,7 @@ class Service:
             pool_awaited=connections[2],
             pool_most=for_reads(self._settings.db_connection_pool_size),
             rss_bytes=rss_bytes(),
+            memory_limit_bytes=memory_limit_bytes(),
             draining=self.readiness.draining,
         )
 
