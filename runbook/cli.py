@@ -21,6 +21,7 @@ from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
+from runbook.schedule.command import app as schedule_app
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
 from runbook.traffic.command import traffic
@@ -47,6 +48,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
 app.add_typer(job_app, name="job")
+app.add_typer(schedule_app, name="schedule")
 app.command()(traffic)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
