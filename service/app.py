@@ -246,7 +246,12 @@ class Service:
         )
         about = About(
             self.collecting,
-            Others(self.alerting.leader, self.alerting.status, lambda: shown(self.switches)),
+            Others(
+                self.alerting.leader,
+                self.alerting.status,
+                lambda: shown(self.switches),
+                self.alerting.measured,
+            ),
             self._demand_if_open("read"),
             self._settings.cache_ttl_amas_metrics,
         )

@@ -25,6 +25,7 @@ REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0
 ROUTES = (
     "health", "ready", "metrics", "openapi", "console", "decisions", "insight", "insights", "rate", "cache",
     "runs", "dead_letters", "switches", "audit", "alerts", "silences", "rules", "slo", "monitoring", "series",
+    "values",
     "__unknown__",
 )  # fmt: skip
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
