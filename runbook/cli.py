@@ -9,20 +9,28 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import cache, checks, database, environment, places, support, switches, terminal
+from runbook import alerts as alert_page
+from runbook import cache, checks, database, environment, places, silences, support, switches, terminal
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
 from runbook.api import Api
+from runbook.audit import command as audits
 from runbook.connections import connections
+from runbook.contacts import contacts
+from runbook.doctor.command import doctor
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.incident import command as incidents
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
+from runbook.review import review
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
+from runbook.storm import storm
 from runbook.traffic.command import traffic
+from runbook.triage.command import triage
 
 INTERRUPTED = 130
 
@@ -45,7 +53,16 @@ app.add_typer(db_app, name="db")
 app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
+app.add_typer(alert_page.app, name="alerts")
+app.add_typer(silences.app, name="silence")
+app.add_typer(audits.app, name="audit")
+app.add_typer(incidents.app, name="incident")
 app.command()(traffic)
+app.command()(review)
+app.command()(triage)
+app.command()(storm)
+app.command()(contacts)
+app.command()(doctor)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -214,10 +231,7 @@ def health(
             {"url": api.url, "ok": checks.passed(found), "checks": [asdict(one) for one in found]}
         )
     else:
-        rows = [
-            [one.section, one.name, one.state, one.value or "-", one.reason or one.target] for one in found
-        ]
-        terminal.show_table(["", "check", "state", "value", "target"], rows)
+        terminal.show_table(["", "check", "state", "value", "target"], checks.check_rows(found))
     if not checks.passed(found):
         raise typer.Exit(CheckFailed.exit_code)
 
