@@ -15,7 +15,6 @@ from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
-from runbook.api import Api
 from runbook.audit import command as audits
 from runbook.connections import connections
 from runbook.contacts import contacts
@@ -24,7 +23,7 @@ from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.incident import command as incidents
 from runbook.keys import key_of
-from runbook.options import AsJson, StackName
+from runbook.options import AsJson, StackName, Url
 from runbook.review import review
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
@@ -215,16 +214,14 @@ def logs(  # noqa: PLR0913, PLR0917 - one parameter an option
 @app.command()
 def health(
     stack: StackName,
-    url: Annotated[
-        str | None, typer.Option(envvar="AMAS_URL", help="Default: AMAS_URL, or the stack's address.")
-    ] = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """The daily checks over HTTP. Runs on the host and inside the network.
 
     Sections 2.1 to 2.3 and 6.1 to 6.3 of the runbook; exits with 1 when one fails.
     """
-    with Api(url, health_page.keys_from()) if url else health_page.api_of(stack) as api:
+    with health_page.opened(url, stack) as api:
         found = health_page.check(api)
     if as_json:
         terminal.show_json(

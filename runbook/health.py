@@ -52,6 +52,11 @@ def _scrapes(api: Api) -> list[Exposition] | Missing:
     return found
 
 
+def opened(url: str | None, stack_name: str) -> Api:
+    """At an address with mounted keys, as inside the network; else the stack's own."""
+    return Api(url, keys_from()) if url else api_of(stack_name)
+
+
 def api_of(stack_name: str) -> Api:
     """The stack of this checkout at its own address, with its keys."""
     stack = Stack(stack_name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -10,8 +10,8 @@ from runbook import terminal
 from runbook.api import Answer, Api
 from runbook.checks import Check, check_rows, of_present, passed
 from runbook.errors import CheckFailed
-from runbook.health import api_of, asked, keys_from
-from runbook.options import AsJson, StackName
+from runbook.health import asked, opened
+from runbook.options import AsJson, StackName, Url
 from runbook.present import ROUTE, Missing, present_in
 
 OBJECTIVES = "/api/about/slo"
@@ -21,9 +21,7 @@ SHORT = {"percent": "%"}
 
 def review(
     stack: StackName,
-    url: Annotated[
-        str | None, typer.Option(envvar="AMAS_URL", help="Default: AMAS_URL, or the stack's address.")
-    ] = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """The metrics and objectives of now. Runs on the host and inside the network.
@@ -31,7 +29,7 @@ def review(
     Sections 2.2 and 5.1 of the runbook: queue depth, decision write P99, and every objective with
     what is left of its error budget; exits with 1 when one is off.
     """
-    with Api(url, keys_from()) if url else api_of(stack) as api:
+    with opened(url, stack) as api:
         found = look(api)
     if as_json:
         facts = {"url": api.url, "ok": passed(found), "checks": [asdict(one) for one in found]}

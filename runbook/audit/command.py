@@ -12,8 +12,8 @@ from runbook.api import Api
 from runbook.audit.effect import Effect, Event, effects
 from runbook.audit.threshold import Proposal, proposals
 from runbook.groups import ListByDefault
-from runbook.health import api_of
-from runbook.options import AsJson, StackName
+from runbook.health import opened
+from runbook.options import AsJson, StackName, Url
 from runbook.terminal import seconds
 
 RULES = "/api/alerts/rules"
@@ -30,13 +30,14 @@ app = typer.Typer(
 def rules(
     stack: StackName,
     days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 90,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fires, time to resolve, flapping, noisy, never fired. Runs on the host.
+    """Fires, time to resolve, flapping, noisy, never fired. Runs on the host and inside the network.
 
     Section 8.3 of the runbook, the weekly look of 8.1 by `--days 7`; from the whole alert history.
     """
-    with api_of(stack) as api, sql_session.of(stack) as session:
+    with opened(url, stack) as api, sql_session.of(stack) as session:
         events = [Event(**row) for row in session.rows("audit_events", days=days)]
         found = effects(in_force(api), events, days)
     if as_json:
@@ -50,13 +51,14 @@ def rules(
 def thresholds(
     stack: StackName,
     days: Annotated[int, typer.Option(min=1, max=KEPT_DAYS, help="How far back.")] = KEPT_DAYS,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Propose thresholds from what was measured; writes nothing. Runs on the host.
+    """Propose thresholds from what was measured; writes nothing. Runs on the host and inside the network.
 
     The monthly review of section 8.2: percentiles of the kept intervals beside each threshold.
     """
-    with api_of(stack) as api, sql_session.of(stack) as session:
+    with opened(url, stack) as api, sql_session.of(stack) as session:
         (kept,) = session.rows("audit_percentiles", days=days)
         found = proposals(in_force(api), kept)
     if as_json:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runbook.errors import UsageError
-from runbook.incident.record import Incident, as_json, from_json
+from runbook.incident.record import Incident, from_json, to_json
 
 Render = Callable[[Incident], str]
 
@@ -79,7 +79,7 @@ class Book:
         return number
 
     def _write(self, incident: Incident, render: Render) -> None:
-        _put(self._record(incident.id), json.dumps(as_json(incident), indent=2, ensure_ascii=False) + "\n")
+        _put(self._record(incident.id), json.dumps(to_json(incident), indent=2, ensure_ascii=False) + "\n")
         _put(self.page(incident.id), render(incident))
 
     @contextmanager

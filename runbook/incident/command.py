@@ -15,7 +15,7 @@ from runbook.groups import ListByDefault
 from runbook.incident import clock, gather
 from runbook.incident.book import Book
 from runbook.incident.gather import Told
-from runbook.incident.record import Incident, Note, Severity, as_json, closed, merged, noted, row
+from runbook.incident.record import Incident, Note, Severity, closed, merged, noted, row, to_json
 from runbook.incident.template import markdown
 from runbook.moments import moment
 from runbook.options import AsJson, StackName
@@ -35,11 +35,11 @@ app = typer.Typer(
 
 
 @app.command("list")
-def show_all(stack: StackName, as_json_text: AsJson = False) -> None:
+def show_all(stack: StackName, as_json: AsJson = False) -> None:
     """Every incident of this checkout, the last one first. Runs on the host."""
     now, found = datetime.now(UTC), [one for one in reversed(_book().all()) if one.stack == stack]
-    if as_json_text:
-        terminal.show_json([as_json(one) for one in found])
+    if as_json:
+        terminal.show_json([to_json(one) for one in found])
     elif found:
         terminal.show_table(["incident", "", "severity", "lasts", "what"], [row(one, now) for one in found])
     else:
@@ -63,7 +63,7 @@ def new(  # noqa: PLR0913, PLR0917 - one parameter an option
     emergency: Annotated[
         bool, typer.Option("--emergency", help="Data loss risk or complete outage: all levels at once.")
     ] = False,
-    as_json_text: AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Open one: symptoms, alerts and metrics are filled in. Runs on the host."""
     now, told = datetime.now(UTC), _told(stack)
@@ -86,7 +86,7 @@ def new(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     people = _people(stack)
     incident = _book().opened(make, now, _page(people, now))
-    _tell(incident, people, now, as_json_text=as_json_text)
+    _tell(incident, people, now, as_json=as_json)
 
 
 @app.command()
@@ -97,13 +97,13 @@ def note(
     incident: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Default: the only open one.")
     ] = None,
-    as_json_text: AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add a line to the timeline. Runs on the host."""
     now, people, book = datetime.now(UTC), _people(stack), _book()
     line = Note(now.isoformat(), by, text)
     changed = book.changed(incident or book.only_open(), lambda one: noted(one, line), _page(people, now))
-    _tell(changed, people, now, as_json_text=as_json_text)
+    _tell(changed, people, now, as_json=as_json)
 
 
 @app.command()
@@ -116,7 +116,7 @@ def close(  # noqa: PLR0913, PLR0917 - one parameter an option
         list[str] | None, typer.Option(help="What keeps it from coming again; many times.")
     ] = None,
     incident: Which = None,
-    as_json_text: AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """End one: duration, alerts and metrics are filled in. Runs on the host."""
     now, told, people, book = datetime.now(UTC), _told(stack), _people(stack), _book()
@@ -131,16 +131,16 @@ def close(  # noqa: PLR0913, PLR0917 - one parameter an option
         return replace(ended, cause=cause, resolution=tuple(resolution), prevention=tuple(prevention or ()))
 
     changed = book.changed(incident or book.only_open(), change, _page(people, now))
-    _tell(changed, people, now, as_json_text=as_json_text)
+    _tell(changed, people, now, as_json=as_json)
 
 
 @app.command()
-def show(stack: StackName, incident: Which = None, as_json_text: AsJson = False) -> None:
+def show(stack: StackName, incident: Which = None, as_json: AsJson = False) -> None:
     """Its page as it stands now. Runs on the host."""
     book = _book()
     found = book.read(incident or book.only_open())
-    if as_json_text:
-        terminal.show_json(as_json(found))
+    if as_json:
+        terminal.show_json(to_json(found))
     else:
         terminal.show_raw(markdown(found, _people(stack), datetime.now(UTC)).rstrip())
 
@@ -180,10 +180,10 @@ def _started(text: str, now: datetime) -> datetime:
     return found
 
 
-def _tell(incident: Incident, people: Mapping[str, str], now: datetime, *, as_json_text: bool) -> None:
+def _tell(incident: Incident, people: Mapping[str, str], now: datetime, *, as_json: bool) -> None:
     page = _book().page(incident.id)
-    if as_json_text:
-        terminal.show_json({**as_json(incident), "page": str(page)})
+    if as_json:
+        terminal.show_json({**to_json(incident), "page": str(page)})
         return
     _, state, severity, lasts, what = row(incident, now)
     told = [f"{incident.id}  {state}, {severity}, {lasts}: {what}", f"page      {page}"]

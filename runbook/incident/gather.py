@@ -85,7 +85,8 @@ def symptoms(told: Told) -> list[str]:
         value = "no data" if one["value"] is None else f"{one['value']:g}"
         limit = f"limit {one['operator']} {one['threshold']:g}"
         lines.append(f"{one['message']} ({one['metric']} = {value}, {limit})")
-    return [*lines, f"{len(told.firing)} alerts fired"] if told.firing else lines
+    count = len(told.firing)
+    return [*lines, "1 alert fired" if count == 1 else f"{count} alerts fired"] if count else lines
 
 
 def metrics(told: Told) -> dict[str, float]:

@@ -99,7 +99,7 @@ def timeline(incident: Incident) -> list[Note]:
     return sorted(entries, key=lambda one: moment(one.at))
 
 
-def as_json(incident: Incident) -> dict[str, Any]:
+def to_json(incident: Incident) -> dict[str, Any]:
     return asdict(incident)
 
 

@@ -41,6 +41,13 @@ SERVER_FULL = Cause(
     (When("sql.connections_percent", ">", 90),),
     ("amas pool relieve", "amas up --config dbMaxConnections={connections}"),
 )
+STATEMENT_TIMEOUT = Cause(
+    "statement timeout",
+    "The database ended statements that ran longer than it allows.",
+    (When("log.statement_timeout", ">", 0),),
+    ("amas db slow", "amas up --config dbStatementTimeout={timeout}"),
+    beside=("sql.active_s",),
+)
 LOCKED = Cause(
     "sessions wait for locks",
     "A transaction holds what others wait for.",

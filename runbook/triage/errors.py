@@ -9,6 +9,7 @@ from runbook.triage.common import (
     READ_ONLY,
     REPLICA_MISSING,
     SERVER_FULL,
+    STATEMENT_TIMEOUT,
 )
 
 ERRORS = Topic(
@@ -39,13 +40,7 @@ ERRORS = Topic(
             beside=("spool.fill", "spool.up", "queue.size", "switch.disable-insight-writes"),
         ),
         CACHE_AWAY,
-        Cause(
-            "statement timeout",
-            "The database ended statements that ran longer than it allows.",
-            (When("log.statement_timeout", ">", 0),),
-            ("amas db slow", "amas up --config dbStatementTimeout={timeout}"),
-            beside=("sql.active_s",),
-        ),
+        STATEMENT_TIMEOUT,
         Cause(
             "partitioning",
             "The database failed on a chunk of a hypertable.",

@@ -9,6 +9,7 @@ from runbook.triage.common import (
     POOL_EXHAUSTED,
     READ_ONLY,
     SERVER_FULL,
+    STATEMENT_TIMEOUT,
 )
 
 REPLAY = 'curl -X POST -H "Authorization: Bearer $(amas keys show admin)" {url}/api/dead-letters/replay'
@@ -47,13 +48,7 @@ WRITES = Topic(
             (When("spool.up", "<", 1),),
             ("amas logs queue --since 15m", "amas restart queue"),
         ),
-        Cause(
-            "statement timeout",
-            "The database ended statements that ran longer than it allows.",
-            (When("log.statement_timeout", ">", 0),),
-            ("amas db slow", "amas up --config dbStatementTimeout={timeout}"),
-            beside=("sql.active_s",),
-        ),
+        STATEMENT_TIMEOUT,
         LOCKED,
         POOL_EXHAUSTED,
         SERVER_FULL,

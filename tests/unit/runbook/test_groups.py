@@ -7,20 +7,18 @@ def amas(*arguments: str) -> int:
     return cli.run(lambda: cli.app(list(arguments), prog_name="amas", standalone_mode=False), as_json=False)
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        ["review"], ["triage"], ["storm"], ["contacts"], ["doctor"], ["alerts", "list"],
-        ["alerts", "history"], ["alerts", "ack"], ["silence", "list"], ["silence", "add"], ["silence", "end"], ["audit", "list"],
-        ["audit", "thresholds"], ["incident", "list"], ["incident", "new"], ["incident", "note"],
-        ["incident", "close"], ["incident", "show"],
-    ],
-    ids=" ".join,
+VERBS = (
+    "review", "triage", "storm", "contacts", "doctor", "alerts list", "alerts history", "alerts ack",
+    "silence list", "silence add", "silence end", "audit list", "audit thresholds", "incident list",
+    "incident new", "incident note", "incident close", "incident show",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_says_where_it_runs_within_sixty_columns(
-    verb: list[str], capsys: pytest.CaptureFixture[str]
+    verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert amas(*verb, "--help") == 0
+    assert amas(*verb.split(), "--help") == 0
     told = capsys.readouterr().out
     assert "Runs on the host" in " ".join(told.split())
     assert max(map(len, told.splitlines())) <= 60

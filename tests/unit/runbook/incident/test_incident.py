@@ -19,12 +19,12 @@ from runbook.incident.record import (
     Note,
     Seen,
     Severity,
-    as_json,
     closed,
     from_json,
     merged,
     noted,
     timeline,
+    to_json,
 )
 from runbook.incident.template import markdown
 
@@ -113,11 +113,11 @@ def test_what_people_write_cannot_break_the_page() -> None:
 )
 def test_a_record_comes_back_as_it_was(title: str, texts: list[str], before: dict[str, float]) -> None:
     one = incident(title=title, resolution=tuple(texts), before=before, notes=(Note("t", "b", title),))
-    assert from_json(json.loads(json.dumps(as_json(one)))) == one
+    assert from_json(json.loads(json.dumps(to_json(one)))) == one
 
 
 def test_a_field_of_a_later_release_is_passed_over() -> None:
-    assert from_json({**as_json(incident()), "mood": "calm"}) == incident()
+    assert from_json({**to_json(incident()), "mood": "calm"}) == incident()
 
 
 def test_the_timeline_is_in_order_of_time() -> None:
@@ -250,7 +250,7 @@ def test_symptoms_and_metrics_are_of_what_fires() -> None:
     told = Told(firing=[FIRING], values={"decision.latency.p99": 850.0, "queue.size": 3.0, "odd": 1.0})
     assert gather.symptoms(told) == [
         "Decision latency P99 exceeds 500ms (decision.latency.p99 = 850, limit > 500)",
-        "1 alerts fired",
+        "1 alert fired",
     ]
     assert gather.metrics(told) == {"decision.latency.p99": 850.0, "queue.size": 3.0}
 
