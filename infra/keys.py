@@ -60,6 +60,13 @@ class Key:
 _OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 LOOPBACK = Matching(rf"127(\.{_OCTET}){{3}}|::1", "a loopback address (127.x.x.x or ::1)")
 _CRON_FIELD = r"[0-9*/,A-Za-z-]+"
+ROLES = "rotation|l1|l2|l3|database|infrastructure|databaseProvider|cloudProvider"
+# A person's name and how to reach them; each role once.
+CONTACTS = Matching(
+    rf"(?!.*\b(?P<role>{ROLES})=.*; *(?P=role)=)"
+    rf"( *({ROLES})=[^;=\x00-\x1f\x7f]{{1,200}}(;(?= *[a-z])|;? *$))*",
+    f"ROLE=WHO with semicolons between, each role once: {ROLES.replace('|', ', ')}",
+)
 CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
 _MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
 
@@ -262,6 +269,13 @@ KEYS: tuple[Key, ...] = (
         "",
         None,
         "Alert rules of your own in place of the packaged ones: a path from the project's folder",
+    ),
+    Key(
+        "contacts",
+        "string",
+        "",
+        CONTACTS,
+        "Who is called when, as `l1=NAME PHONE; l2=NAME PHONE`; stands in incidents and `amas contacts`",
     ),
     Key(
         "logLevel",

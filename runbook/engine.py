@@ -82,6 +82,7 @@ class Engine(Protocol):
     def network_ids(self, stack: str) -> tuple[str, ...]: ...
     def remove_networks(self, ids: Sequence[str]) -> None: ...
     def disk_root(self) -> str: ...
+    def missing_images(self, ids: Sequence[str]) -> list[str]: ...
 
 
 def connect() -> Engine:
@@ -173,6 +174,10 @@ class DockerEngine:
     def disk_root(self) -> str:
         """The folder of images, volumes and logs on the engine's host."""
         return str(self._client.info()["DockerRootDir"])
+
+    def missing_images(self, ids: Sequence[str]) -> list[str]:
+        held = {one["Id"] for one in self._client.api.images(all=True)}
+        return [one for one in ids if one not in held]
 
     def _volumes(self, stack: str) -> list[Any]:
         return list(self._client.volumes.list(filters=_filter(stack)))

@@ -39,6 +39,7 @@ class MemoryEngine:
     logs: dict[str, list[str]] = field(default_factory=dict)
     volumes: dict[str, int] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     answer: tuple[int, str] = (0, "")
     commands: list[Sequence[str]] = field(default_factory=list)
 
@@ -80,6 +81,9 @@ class MemoryEngine:
 
     def disk_root(self) -> str:
         return "/var/lib/docker"
+
+    def missing_images(self, ids: Sequence[str]) -> list[str]:
+        return [one for one in ids if one not in self.images]
 
 
 class MemoryService:

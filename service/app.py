@@ -255,6 +255,7 @@ class Service:
                 self.alerting.leader,
                 self.alerting.status,
                 lambda: shown(self.switches),
+                self.alerting.measured,
                 backup=self.jobs.backup,
             ),
             self._demand_if_open("read"),

@@ -26,7 +26,8 @@ REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0
 ROUTES = (
     "health", "ready", "metrics", "openapi", "console", "decisions", "insight", "insights", "rate", "cache",
     "runs", "dead_letters", "switches", "audit", "alerts", "silences", "rules", "slo", "monitoring", "series",
-    "jobs", "__unknown__",
+    "values", "jobs",
+    "__unknown__",
 )  # fmt: skip
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 ERRORS = (400, 401, 403, 404, 405, 409, 413, 415, 431, 499, 500, 503)
