@@ -9,7 +9,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import cache, checks, database, environment, places, support, switches, terminal
+from runbook import (
+    cache,
+    cache_page,
+    checks,
+    database,
+    environment,
+    insights,
+    places,
+    slow,
+    support,
+    switches,
+    terminal,
+)
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
@@ -18,8 +30,10 @@ from runbook.api import Api
 from runbook.connections import connections
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.growth import command as growth
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
+from runbook.pool import command as pool
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
 from runbook.traffic.command import traffic
@@ -38,7 +52,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="The stack's keys.", no_args_is_help=True, rich_markup_mode=None)
 db_app = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
-cache_app = typer.Typer(help="The cache.", no_args_is_help=True, rich_markup_mode=None)
+cache_app = typer.Typer(rich_markup_mode=None)
 secrets_app = typer.Typer(help="The stack's secrets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
@@ -46,6 +60,13 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
 app.command()(traffic)
+app.add_typer(insights.app, name="insights")
+app.add_typer(pool.app, name="pool")
+cache_app.callback(invoke_without_command=True)(cache_page.show)
+cache_app.command("clear")(cache_page.clear)
+db_app.command("size")(growth.show_size)
+db_app.command("growth")(growth.show_growth)
+db_app.command("slow")(slow.show)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
