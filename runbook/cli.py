@@ -34,6 +34,7 @@ from runbook.growth import command as growth
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
 from runbook.pool import command as pool
+from runbook.retention import command as retention
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
 from runbook.traffic.command import traffic
@@ -62,6 +63,7 @@ app.add_typer(switches.app, name="switch")
 app.command()(traffic)
 app.add_typer(insights.app, name="insights")
 app.add_typer(pool.app, name="pool")
+app.add_typer(retention.app, name="retention")
 cache_app.callback(invoke_without_command=True)(cache_page.show)
 cache_app.command("clear")(cache_page.clear)
 db_app.command("size")(growth.show_size)
