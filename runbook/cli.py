@@ -33,7 +33,9 @@ from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.growth import command as growth
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
+from runbook.overload.command import overload
 from runbook.pool import command as pool
+from runbook.restart import restart
 from runbook.retention import command as retention
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
@@ -64,6 +66,8 @@ app.command()(traffic)
 app.add_typer(insights.app, name="insights")
 app.add_typer(pool.app, name="pool")
 app.add_typer(retention.app, name="retention")
+app.command()(restart)
+app.command()(overload)
 cache_app.callback(invoke_without_command=True)(cache_page.show)
 cache_app.command("clear")(cache_page.clear)
 db_app.command("size")(growth.show_size)

@@ -72,6 +72,17 @@ class MemoryEngine:
     def remove_container(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
         self.held.remove(container)
 
+    def stop_container(self, container: Container, grace_s: int) -> None:
+        self.commands.append(["stop", container.name, str(grace_s)])
+        self._change(container, state="exited", health=None)
+
+    def start_container(self, container: Container) -> None:
+        self.commands.append(["start", container.name])
+        self._change(container, state="running", health="healthy")
+
+    def _change(self, container: Container, **changes: Any) -> None:
+        self.held = [replace(one, **changes) if one.id == container.id else one for one in self.held]
+
     def network_ids(self, stack: str) -> tuple[str, ...]:  # noqa: ARG002
         return self.networks
 
