@@ -27,6 +27,7 @@ from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
 from runbook.api import Api
+from runbook.capacity.command import capacity
 from runbook.connections import connections
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
@@ -68,6 +69,7 @@ app.add_typer(pool.app, name="pool")
 app.add_typer(retention.app, name="retention")
 app.command()(restart)
 app.command()(overload)
+app.command()(capacity)
 cache_app.callback(invoke_without_command=True)(cache_page.show)
 cache_app.command("clear")(cache_page.clear)
 db_app.command("size")(growth.show_size)
