@@ -34,6 +34,7 @@ from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.growth import command as growth
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
+from runbook.outdated.command import outdated
 from runbook.overload.command import overload
 from runbook.pool import command as pool
 from runbook.restart import restart
@@ -70,6 +71,7 @@ app.add_typer(retention.app, name="retention")
 app.command()(restart)
 app.command()(overload)
 app.command()(capacity)
+app.command()(outdated)
 cache_app.callback(invoke_without_command=True)(cache_page.show)
 cache_app.command("clear")(cache_page.clear)
 db_app.command("size")(growth.show_size)

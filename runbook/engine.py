@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -79,6 +79,9 @@ class Engine(Protocol):
     def leftovers(self, stack: str) -> Leftovers: ...
     def remove_volumes(self, names: Sequence[str]) -> None: ...
     def remove_container(self, container: Container, grace_s: int) -> None: ...
+    def run_once(
+        self, image_id: str, command: Sequence[str], environment: Mapping[str, str]
+    ) -> tuple[int, str]: ...
     def stop_container(self, container: Container, grace_s: int) -> None: ...
     def start_container(self, container: Container) -> None: ...
     def network_ids(self, stack: str) -> tuple[str, ...]: ...
@@ -163,6 +166,20 @@ class DockerEngine:
         with contextlib.suppress(_not_found()):
             one = self._client.containers.get(container.id)
             one.stop(timeout=grace_s)
+            one.remove(force=True)
+
+    def run_once(
+        self, image_id: str, command: Sequence[str], environment: Mapping[str, str]
+    ) -> tuple[int, str]:
+        """In a container of its own, as root and with a way out, which is gone afterwards."""
+        one = self._client.containers.create(
+            image_id, list(command), user="0:0", environment=dict(environment), entrypoint=[]
+        )
+        try:
+            one.start()
+            exit_code = int(one.wait()["StatusCode"])
+            return exit_code, one.logs().decode(errors="replace")
+        finally:
             one.remove(force=True)
 
     def stop_container(self, container: Container, grace_s: int) -> None:
