@@ -157,7 +157,7 @@ def closing_lines(seen: Seen, found: Foretold) -> list[str]:
         f"budget      {budget.needed} of {budget.most} connections in a roll of {budget.replicas} replicas",
         f"peaks       |{plot.text(peaks)}| of {len(peaks)} days",
         f"stored      |{plot.text(stored)}| of {len(stored)} days",
-        f"in {QUARTER_DAYS} days  {needed} replicas, for {coming.at(QUARTER_DAYS):,.1f} requests a second at the peak",
+        f"in {QUARTER_DAYS} days  {needed} replicas, for {coming.at(QUARTER_DAYS):,.1f} req/s at the peak",
         "assumed     days go on along the line through the last four weeks",
     ]
 

@@ -52,9 +52,7 @@ def closing_lines(older: Sequence[Outdated], unasked: Sequence[Unasked]) -> list
     lines = ["", f"{len(older)} older than their sources, {len(fixes(older))} of them security fixes"]
     lines += [f"not asked: {one.kind} of {one.where}: {one.reason}" for one in unasked]
     if "debian" in kinds:
-        lines.append(
-            "next      docker image rm amas/base and the images on it, then ./scripts/up: built anew"
-        )
+        lines.append("next      ./scripts/down; docker rmi -f $(docker images -q 'amas/*'); ./scripts/up")
     if "python" in kinds or "go" in kinds:
         lines.append("next      take the update that renovate.json proposes, then ./scripts/test")
     return lines

@@ -47,14 +47,15 @@ def test_pip_is_heard_about_pins_of_ours_alone() -> None:
 
 
 def test_go_answers_objects_one_after_the_other() -> None:
-    listed = '{"Path": "a", "Version": "v1.0.0", "Update": {"Version": "v1.1.0"}}\n{"Path": "b", "Version": "v2.0.0"}\n'
+    newer = '{"Path": "a", "Version": "v1.0.0", "Update": {"Version": "v1.1.0"}}'
+    listed = newer + '\n{"Path": "b", "Version": "v2.0.0"}\n'
     assert of_go(listed, "tools/a") == [Outdated("go", "tools/a", "a", "v1.0.0", "v1.1.0")]
     assert of_go("", "tools/a") == []
 
 
 def test_a_tool_is_updated_by_the_module_it_is_built_from() -> None:
-    text = "require (\n\texample.com/a/v3 v3.1.0 // indirect\n\texample.com/b v1.0.0\n)\n\ntool example.com/a/v3/cmd/a\n"
-    assert go_tools(text) == ["example.com/a/v3"]
+    required = "require (\n\texample.com/a/v3 v3.1.0 // indirect\n\texample.com/b v1.0.0\n)\n"
+    assert go_tools(f"{required}\ntool example.com/a/v3/cmd/a\n") == ["example.com/a/v3"]
 
 
 @pytest.mark.parametrize("tool", ["k6", "pulumi", "supercronic"])
