@@ -9,36 +9,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import (
-    cache,
-    cache_page,
-    checks,
-    database,
-    environment,
-    insights,
-    places,
-    slow,
-    support,
-    switches,
-    terminal,
-)
+from runbook import cache, checks, database, environment, places, store_pages, support, switches, terminal
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
 from runbook.api import Api
-from runbook.capacity.command import capacity
 from runbook.connections import connections
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
-from runbook.growth import command as growth
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
-from runbook.outdated.command import outdated
-from runbook.overload.command import overload
-from runbook.pool import command as pool
-from runbook.restart import restart
-from runbook.retention import command as retention
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
 from runbook.traffic.command import traffic
@@ -65,18 +46,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
 app.command()(traffic)
-app.add_typer(insights.app, name="insights")
-app.add_typer(pool.app, name="pool")
-app.add_typer(retention.app, name="retention")
-app.command()(restart)
-app.command()(overload)
-app.command()(capacity)
-app.command()(outdated)
-cache_app.callback(invoke_without_command=True)(cache_page.show)
-cache_app.command("clear")(cache_page.clear)
-db_app.command("size")(growth.show_size)
-db_app.command("growth")(growth.show_growth)
-db_app.command("slow")(slow.show)
+store_pages.register(app, db_app, cache_app)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
