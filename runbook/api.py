@@ -39,6 +39,8 @@ class Answer:
 
     status: int
     text: str
+    # Where an insight came from: `hit` is the cache, `miss` the database.
+    cache: str | None = None
 
     def json(self) -> Any:
         """The decoded body; None when it is not JSON."""
@@ -98,6 +100,10 @@ class Api:
 
     def delete(self, path: str) -> Answer:
         return self._as_admin("DELETE", path, None)
+
+    def delete(self, path: str) -> Answer:
+        """As the administrator, once."""
+        return self._once(_Request("DELETE", path, self._keys.admin))
 
     def post_trace(self, trace: Mapping[str, Any], run_id: str) -> Answer:
         return self._post(_encoded(trace), "application/json", run_id)
@@ -182,7 +188,7 @@ class Api:
             params=request.parameters,
             headers={**request.headers, **bearer},
         )
-        answer = Answer(response.status_code, response.text)
+        answer = Answer(response.status_code, response.text, response.headers.get("X-Cache"))
         if response.status_code in COME_BACK_LATER:
             raise _Busy(answer, _retry_after_s(response.headers.get("Retry-After")))
         return answer

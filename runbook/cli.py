@@ -10,7 +10,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from runbook import alerts as alert_page
-from runbook import cache, checks, database, environment, places, silences, support, switches, terminal
+from runbook import (
+    cache,
+    checks,
+    database,
+    environment,
+    places,
+    silences,
+    store_pages,
+    support,
+    switches,
+    terminal,
+)
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
@@ -47,7 +58,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="The stack's keys.", no_args_is_help=True, rich_markup_mode=None)
 db_app = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
-cache_app = typer.Typer(help="The cache.", no_args_is_help=True, rich_markup_mode=None)
+cache_app = typer.Typer(rich_markup_mode=None)
 secrets_app = typer.Typer(help="The stack's secrets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
@@ -66,6 +77,7 @@ app.command()(triage)
 app.command()(storm)
 app.command()(contacts)
 app.command()(doctor)
+store_pages.register(app, db_app, cache_app)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 

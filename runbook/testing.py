@@ -1,7 +1,7 @@
 """Twins for the tests: an engine in memory, and a service good enough to be smoke-tested."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +72,26 @@ class MemoryEngine:
 
     def remove_container(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
         self.held.remove(container)
+
+    def run_once(
+        self,
+        image_id: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],  # noqa: ARG002
+    ) -> tuple[int, str]:
+        self.commands.append([image_id, *command])
+        return self.answer
+
+    def stop_container(self, container: Container, grace_s: int) -> None:
+        self.commands.append(["stop", container.name, str(grace_s)])
+        self._change(container, state="exited", health=None)
+
+    def start_container(self, container: Container) -> None:
+        self.commands.append(["start", container.name])
+        self._change(container, state="running", health="healthy")
+
+    def _change(self, container: Container, **changes: Any) -> None:
+        self.held = [replace(one, **changes) if one.id == container.id else one for one in self.held]
 
     def network_ids(self, stack: str) -> tuple[str, ...]:  # noqa: ARG002
         return self.networks
