@@ -101,10 +101,6 @@ class Api:
     def delete(self, path: str) -> Answer:
         return self._as_admin("DELETE", path, None)
 
-    def delete(self, path: str) -> Answer:
-        """As the administrator, once."""
-        return self._once(_Request("DELETE", path, self._keys.admin))
-
     def post_trace(self, trace: Mapping[str, Any], run_id: str) -> Answer:
         return self._post(_encoded(trace), "application/json", run_id)
 
