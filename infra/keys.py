@@ -140,7 +140,6 @@ KEYS: tuple[Key, ...] = (
         CRON,
         "When `amas audit thresholds` runs by itself (UTC)",
     ),
-    Key("capacitySchedule", "string", "0 7 1 */3 *", CRON, "When `amas capacity` runs by itself (UTC)"),
     Key("auditSchedule", "string", "30 7 1 */3 *", CRON, "When `amas audit` runs by itself (UTC)"),
     Key(
         "dbConnectionPoolSize",

@@ -5,36 +5,32 @@ from typing import Annotated
 
 import typer
 
-from runbook import health, terminal
+from runbook import terminal
+from runbook.answers import body_of
 from runbook.api import Api
 from runbook.errors import CheckFailed
-from runbook.options import AsJson, StackName
+from runbook.groups import ListByDefault
+from runbook.health import opened
+from runbook.options import AsJson, StackName, Url
 from runbook.schedule import install as installing
 from runbook.schedule.host import Timer
 from runbook.schedule.standing import ROUTE, Standing, closing_line, standings
 
 app = typer.Typer(
-    help="What runs by itself, and how it went.", invoke_without_command=True, rich_markup_mode=None
+    cls=ListByDefault,
+    help="What runs by itself: list (when none is named), install.",
+    rich_markup_mode=None,
 )
 
 
-@app.callback()
-def show(
-    context: typer.Context,
-    stack: StackName,
-    url: Annotated[
-        str | None, typer.Option(envvar="AMAS_URL", help="Default: AMAS_URL, or the stack's address.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+@app.command("list")
+def show(stack: StackName, url: Url = None, as_json: AsJson = False) -> None:
     """Each job with its next and its last run. Runs on the host and inside the network.
 
     Exits with 1 when one is late or failed the last time.
     """
-    if context.invoked_subcommand is not None:
-        return
     now = datetime.now(UTC)
-    with Api(url, health.keys_from()) if url else health.api_of(stack) as api:
+    with opened(url, stack) as api:
         found = look(api, now)
     if as_json:
         terminal.show_json({"jobs": [one.as_json() for one in found]})
@@ -69,8 +65,4 @@ def install(
 
 
 def look(api: Api, now: datetime) -> list[Standing]:
-    answer = api.read(ROUTE)
-    body = answer.json()
-    if answer.status != 200 or not isinstance(body, dict):
-        raise CheckFailed(f"GET {ROUTE}: {answer.status} {answer.text[:200]}", "amas status")
-    return standings(body, now)
+    return standings(body_of(api.read(ROUTE), ROUTE), now)

@@ -26,9 +26,10 @@ class HostJob:
     command: str
 
 
-# A drill brings up a stack of its own and takes it away; what is outdated is known to the checkout alone.
+# A drill brings up a stack of its own and takes it away; the disk and what is outdated are the host's.
 JOBS = (
     HostJob("drill", "0 3 1 */3 *", "*-01,04,07,10-01 03:00:00 UTC", 7200, "drill all --json"),
+    HostJob("capacity", "0 7 1 */3 *", "*-01,04,07,10-01 07:00:00 UTC", 900, "capacity --json"),
     HostJob("outdated", "0 8 1 * *", "*-*-01 08:00:00 UTC", 900, "outdated --json"),
 )
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
