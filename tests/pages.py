@@ -4,6 +4,7 @@
 `--check` exits 1 instead. It stands with the tests, since nothing else may know rules and verbs alike.
 """
 
+import functools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from infra.components import scheduler
 from infra.config import Config, parse
 from runbook.jobs.crontab import Scheduled
 from runbook.schedule import host
-from service.alerts import rules
+from service.alerts import rules as rule_files
 from service.alerts.rule import NoData, Rule
 from service.alerts.vocabulary import METRICS
 from tests.verbs import NoSuchVerb, Verb, parsed, verbs
@@ -47,11 +48,17 @@ def pages() -> dict[Path, str]:
     for verb in verbs():
         by_name.setdefault(verb.first, []).append(verb)
     written = {PAGES / "README.md": index(by_name)}
-    for rule in rules.load():
+    for rule in rules():
         written[page_of_alert(rule.id)] = alert_page(rule)
     for name, ones in by_name.items():
         written[page_of_verb(name)] = verb_page(name, ones)
     return written
+
+
+@functools.cache
+def rules() -> Sequence[Rule]:
+    """In the order of their file."""
+    return rule_files.load()
 
 
 def page_of_alert(rule_id: str) -> Path:
@@ -73,6 +80,7 @@ def verb_of(rule: Rule) -> Verb | str:
         return AWAITED[name]
 
 
+@functools.cache
 def jobs() -> dict[str, list[tuple[str, Scheduled]]]:
     """What is scheduled, by the first word of its verb, with who runs it."""
     found: dict[str, list[tuple[str, Scheduled]]] = {}
@@ -82,6 +90,7 @@ def jobs() -> dict[str, list[tuple[str, Scheduled]]]:
 
 
 def scheduled() -> Iterator[tuple[str, Scheduled]]:
+    """Every job by who runs it, at the times of the default configuration."""
     defaults = Config(parse(lambda _: None)[0], {})
     for one in scheduler.jobs(defaults):
         command = ("amas", *one.command.split())
@@ -93,7 +102,7 @@ def scheduled() -> Iterator[tuple[str, Scheduled]]:
 def index(by_name: Mapping[str, Sequence[Verb]]) -> str:
     alerts = "".join(
         f"| [{rule.id}](alerts/{rule.id}.md) | {rule.severity} | {rule.metric} | `{rule.runbook}` |\n"
-        for rule in rules.load()
+        for rule in rules()
     )
     lines = "".join(
         f"| [{' '.join(one.words)}](verbs/{name}.md) | {_cell(one.purpose())} |\n"
@@ -135,7 +144,7 @@ def alert_page(rule: Rule) -> str:
 
 
 def verb_page(name: str, ones: Sequence[Verb]) -> str:
-    begins = [rule for rule in rules.load() if rule.runbook.split()[1] == name]
+    begins = [rule for rule in rules() if rule.runbook.split()[1] == name]
     alerts = "".join(f"- [{rule.id}](../alerts/{rule.id}.md): {rule.message}\n" for rule in begins)
     runs = "".join(
         f"- `{job.schedule}` (UTC), by the {runner}, for at most {job.limit_s} s: `{' '.join(job.command)}`\n"

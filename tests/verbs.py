@@ -1,5 +1,6 @@
 """The command line as it really is: which verbs there are, and whether a line is one that it takes."""
 
+import functools
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,17 +40,23 @@ class Verb:
         return str(self.command.help or "").partition("\n")[0]
 
 
+@functools.cache
 def verbs() -> list[Verb]:
     """Every command that runs something, in the order of their names."""
-    return sorted(_below((), typer.main.get_command(app)), key=lambda one: one.words)
+    return sorted(_below((), _root()), key=lambda one: one.words)
+
+
+@functools.cache
+def _root() -> Any:
+    return typer.main.get_command(app)
 
 
 def parsed(line: str) -> Verb:
-    """The verb that a whole line means, its options and arguments checked; runs nothing. Raises NoSuchVerb."""
+    """The verb that a line means, its options and arguments checked; runs nothing. Raises NoSuchVerb."""
     program, *words = shlex.split(line)
     if program != "amas":
         raise NoSuchVerb(f"{line}: does not begin with amas")
-    command: Any = typer.main.get_command(app)
+    command = _root()
     context: Any = None
     path: tuple[str, ...] = ()
     try:

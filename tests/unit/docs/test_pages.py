@@ -5,12 +5,11 @@ import re
 import pytest
 
 from runbook.jobs.crontab import Scheduled
-from service.alerts import rules
 from service.alerts.rule import Rule
 from tests import pages
 from tests.verbs import NoSuchVerb, Verb, parsed, verbs
 
-RULES = rules.load()
+RULES = pages.rules()
 VERBS = verbs()
 SCHEDULED = list(pages.scheduled())
 
