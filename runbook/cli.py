@@ -30,6 +30,7 @@ from runbook.audit import command as audits
 from runbook.connections import connections
 from runbook.contacts import contacts
 from runbook.doctor.command import doctor
+from runbook.drill.command import drill
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.incident import command as incidents
@@ -77,6 +78,7 @@ app.command()(triage)
 app.command()(storm)
 app.command()(contacts)
 app.command()(doctor)
+app.command()(drill)
 store_pages.register(app, db_app, cache_app)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}

@@ -87,6 +87,7 @@ class Engine(Protocol):
     def network_ids(self, stack: str) -> tuple[str, ...]: ...
     def remove_networks(self, ids: Sequence[str]) -> None: ...
     def disk_root(self) -> str: ...
+    def gateway(self, network: str) -> str | None: ...
     def missing_images(self, ids: Sequence[str]) -> list[str]: ...
 
 
@@ -196,6 +197,12 @@ class DockerEngine:
     def remove_networks(self, ids: Sequence[str]) -> None:
         for one in ids:
             self._client.networks.get(one).remove()
+
+    def gateway(self, network: str) -> str | None:
+        """The host's own address in a network, by the network's name; None where there is no such network."""
+        found = self._client.networks.list(names=[network])
+        configured = (found[0].attrs["IPAM"]["Config"] or []) if found else []
+        return next((one["Gateway"] for one in configured if "." in one.get("Gateway", "")), None)
 
     def disk_root(self) -> str:
         """The folder of images, volumes and logs on the engine's host."""

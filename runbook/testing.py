@@ -99,6 +99,9 @@ class MemoryEngine:
     def remove_networks(self, ids: Sequence[str]) -> None:
         self.networks = tuple(one for one in self.networks if one not in ids)
 
+    def gateway(self, network: str) -> str | None:  # noqa: ARG002
+        return "172.17.0.1"
+
     def disk_root(self) -> str:
         return "/var/lib/docker"
 
