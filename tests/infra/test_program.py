@@ -194,6 +194,7 @@ def test_our_own_parts_send_a_key_that_every_replica_knows(run: Run, asked: Reco
     assert uploads(rotated, "scheduler-secrets") == {
         "read_key": "read-before",
         "metrics_key": "metrics-before",
+        "jobs_password": CANARIES["dbJobsPassword"],
     }
     assert uploads(asked, "prometheus-secrets") == {"metrics_key": CANARIES["keyMetrics"]}
 
