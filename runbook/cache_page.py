@@ -32,7 +32,7 @@ def show(context: typer.Context, stack: StackName, as_json: AsJson = False) -> N
     config = held.config()
     state = cache_state.state_of(told(stack, config["cachePassword"].value, "INFO"))
     with reach.api_of(stack) as api:
-        rate = hit_rate_percent(reach.asked(api, "/api/about/monitoring"))
+        rate = hit_rate_percent(reach.asked(api, "/api/about/slo"))
     verdict = cache_state.verdict(rate)
     proposed = cache_state.proposals(state, rate, reach.integer(config, "cacheMemoryMb"))
     if as_json:
@@ -79,11 +79,13 @@ def told(stack: str, password: str, *command: str) -> str:
     return answer
 
 
-def hit_rate_percent(monitoring: object) -> float | None:
-    """Of the service's reads in the last 15 minutes; None without reads."""
-    cache = monitoring.get("cache") if isinstance(monitoring, dict) else None
-    rate = cache.get("hitRatePercent") if isinstance(cache, dict) else None
-    return None if rate is None else float(rate)
+def hit_rate_percent(slo: object) -> float | None:
+    """Of the service's reads in the last 15 minutes; None with too few of them to judge."""
+    rows = slo.get("rows", []) if isinstance(slo, dict) else []
+    row = next((one for one in rows if one.get("id") == "cache_hit_rate"), {})
+    if row.get("value") is None or row.get("samples", 0) < cache_state.LEAST_READS:
+        return None
+    return float(row["value"])
 
 
 def refuse_uncleared(path: str, answer: Answer) -> None:
@@ -95,7 +97,7 @@ def state_lines(state: CacheState, rate: float | None, verdict: str) -> list[str
     target, alert = cache_state.TARGET_PERCENT, cache_state.ALERT_PERCENT
     lookups = "none" if state.hit_percent is None else f"{state.hit_percent:.1f} % of them hit"
     return [
-        f"hit rate  {'no reads' if rate is None else f'{rate:.1f} %'} in 15 minutes: {verdict}",
+        f"hit rate  {'too few reads' if rate is None else f'{rate:.1f} %'} in 15 minutes: {verdict}",
         f"target    > {target:.0f} %, alert below {alert:.0f} %",
         f"memory    {size(state.used_bytes)} of {size(state.most_bytes)}, {state.fill:.0%}",
         f"keys      {state.keys:,}; {state.evicted:,} evicted, {state.expired:,} expired",

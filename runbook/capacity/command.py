@@ -149,15 +149,15 @@ def in_days(days: int | None) -> str:
 
 
 def closing_lines(seen: Seen, found: Foretold) -> list[str]:
-    budget, coming = seen.budget, found.coming
+    budget, later = seen.budget, found.coming.at(QUARTER_DAYS)
     peaks, stored = [one.peak for one in seen.days], [one.size_bytes for one in seen.stored.days]
-    needed = forecast.replicas_needed(coming.at(QUARTER_DAYS), found.replica)
+    needed = forecast.replicas_needed(later, found.replica)
     return [
         "",
         f"budget      {budget.needed} of {budget.most} connections in a roll of {budget.replicas} replicas",
         f"peaks       |{plot.text(peaks)}| of {len(peaks)} days",
         f"stored      |{plot.text(stored)}| of {len(stored)} days",
-        f"in {QUARTER_DAYS} days  {needed} replicas, for {coming.at(QUARTER_DAYS):,.1f} req/s at the peak",
+        f"in {QUARTER_DAYS} days  {later:,.1f} req/s at the peak; replicas needed: {needed}",
         "assumed     days go on along the line through the last four weeks",
     ]
 

@@ -162,7 +162,7 @@ def closing_lines(seen: Seen) -> list[str]:
     return [
         *([seen.unasked] if seen.unasked else []),
         "",
-        f"budget  {needed} of {budget.most} connections in a roll",
+        f"roll    {needed} of {budget.most}",
         f"limits  a pool may have {budget.largest_pool}, replicas may be {budget.most_replicas}",
         *(f"next    {command}" for command in proposals(budget, seen.replicas)),
     ]

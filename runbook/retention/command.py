@@ -153,9 +153,14 @@ def closing_lines(seen: Seen) -> list[str]:
         f"kept      {wanted.days} days; before {wanted.cutoff:%Y-%m-%d %H:%M} UTC whole days go",
         f"due       {len(wanted.due)} chunks, {seen.rows:,} rows, {size(wanted.size_bytes)}",
         f"beside    {seen.keys:,} keys, {seen.letters:,} dead letters",
-        f"oldest    {seconds(wanted.oldest_age.total_seconds())} since the end of the oldest day",
+        f"oldest    {oldest(wanted)}",
         f"last run  {last}{', LATE' if seen.late else ''}",
     ]
+
+
+def oldest(wanted: Plan) -> str:
+    age_s = wanted.oldest_age.total_seconds()
+    return f"{seconds(age_s)} since the end of the oldest day" if age_s else "no stored day is over yet"
 
 
 def next_lines(seen: Seen) -> list[str]:
