@@ -1,7 +1,7 @@
 """`amas cache` and `amas cache clear` (section 4.3): how the cache does, and emptying it without KEYS."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -82,7 +82,7 @@ def told(stack: str, password: str, *command: str) -> str:
 def hit_rate_percent(slo: object) -> float | None:
     """Of the service's reads in the last 15 minutes; None with too few of them to judge."""
     rows = slo.get("rows", []) if isinstance(slo, dict) else []
-    row = next((one for one in rows if one.get("id") == "cache_hit_rate"), {})
+    row: dict[str, Any] = next((one for one in rows if one.get("id") == "cache_hit_rate"), {})
     if row.get("value") is None or row.get("samples", 0) < cache_state.LEAST_READS:
         return None
     return float(row["value"])
