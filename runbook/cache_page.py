@@ -14,7 +14,6 @@ from runbook.consent import Yes
 from runbook.engine import connect, require_part
 from runbook.errors import CheckFailed, UsageError
 from runbook.options import AsJson, StackName, goes_on
-from runbook.stack import Stack
 from runbook.terminal import seconds, size
 
 INSIGHT_KEY = "decision_insight:"
@@ -28,13 +27,11 @@ def show(context: typer.Context, stack: StackName, as_json: AsJson = False) -> N
     """
     if goes_on(context):
         return
-    held = Stack(stack)
-    config = held.config()
-    state = cache_state.state_of(told(stack, config["cachePassword"].value, "INFO"))
+    state = cache_state.state_of(told(stack, "INFO"))
     with reach.api_of(stack) as api:
         rate = hit_rate_percent(reach.asked(api, "/api/about/slo"))
     verdict = cache_state.verdict(rate)
-    proposed = cache_state.proposals(state, rate, reach.integer(config, "cacheMemoryMb"))
+    proposed = cache_state.proposals(state, rate, reach.integer(stack, "cacheMemoryMb"))
     if as_json:
         facts = {**asdict(state), "hit_rate_percent": rate, "state": verdict, "next": proposed}
         terminal.show_json(facts)
@@ -71,10 +68,11 @@ def clear(
         terminal.show_lines([f"cleared: {decision_id or 'everything that is cached'}"])
 
 
-def told(stack: str, password: str, *command: str) -> str:
+def told(stack: str, *command: str) -> str:
     """What redis-cli answers in the cache's container; the password goes in by stdin."""
     from runbook.rotation import typed_into  # noqa: PLC0415 - host only: its page releases by pulumi
 
+    password = reach.secret(stack, "cachePassword")
     _, answer = typed_into(require_part(connect(), stack, "cache"), [*CLI, *command], password)
     return answer
 

@@ -16,7 +16,6 @@ from runbook.growth.disk import Growth, judge
 from runbook.options import AsJson, StackName
 from runbook.pool.judge import Budget
 from runbook.sql_session import Statements
-from runbook.stack import Stack
 from runbook.terminal import size
 
 QUARTER_DAYS = 90
@@ -74,18 +73,17 @@ def capacity(
 
 
 def observe(stack: str) -> Seen:
-    config = Stack(stack).config()
     stored = growth.observe(stack)
     with sql_session.of(stack, read_only=True) as session:
         (limits,) = session.rows("connection_limits")
         days, costs = load_days(session), load_costs(session)
     budget = Budget(
         int(limits["most"]),
-        reach.integer(config, "replicas"),
-        reach.integer(config, "dbConnectionPoolSize"),
+        reach.integer(stack, "replicas"),
+        reach.integer(stack, "dbConnectionPoolSize"),
     )
     return Seen(
-        datetime.now(UTC).date(), days, costs, stored, budget, reach.integer(config, "maxReplicas") // 2
+        datetime.now(UTC).date(), days, costs, stored, budget, reach.integer(stack, "maxReplicas") // 2
     )
 
 

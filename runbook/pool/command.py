@@ -22,7 +22,6 @@ from runbook.pool.judge import (
     to_relieve,
 )
 from runbook.sql_session import Statements
-from runbook.stack import Stack
 from runbook.terminal import seconds
 
 app = typer.Typer(rich_markup_mode=None)
@@ -85,15 +84,13 @@ def relieve(
 
 
 def observe(stack: str) -> Seen:
-    held = Stack(stack)
-    config = held.config()
     with sql_session.of(stack, read_only=True) as session:
         (limits,) = session.rows("connection_limits")
         sessions = sessions_of(session)
     budget = Budget(
         most=int(limits["most"]),
-        replicas=reach.integer(config, "replicas"),
-        pool=reach.integer(config, "dbConnectionPoolSize"),
+        replicas=reach.integer(stack, "replicas"),
+        pool=reach.integer(stack, "dbConnectionPoolSize"),
     )
     try:
         with reach.api_of(stack) as api:
