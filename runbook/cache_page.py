@@ -1,7 +1,7 @@
 """`amas cache` and `amas cache clear` (section 4.3): how the cache does, and emptying it without KEYS."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -14,7 +14,6 @@ from runbook.consent import Yes
 from runbook.engine import connect, require_part
 from runbook.errors import CheckFailed, UsageError
 from runbook.options import AsJson, StackName, goes_on
-from runbook.stack import Stack
 from runbook.terminal import seconds, size
 
 INSIGHT_KEY = "decision_insight:"
@@ -28,13 +27,11 @@ def show(context: typer.Context, stack: StackName, as_json: AsJson = False) -> N
     """
     if goes_on(context):
         return
-    held = Stack(stack)
-    config = held.config()
-    state = cache_state.state_of(told(stack, config["cachePassword"].value, "INFO"))
+    state = cache_state.state_of(told(stack, "INFO"))
     with reach.api_of(stack) as api:
-        rate = hit_rate_percent(reach.asked(api, "/api/about/monitoring"))
+        rate = hit_rate_percent(reach.asked(api, "/api/about/slo"))
     verdict = cache_state.verdict(rate)
-    proposed = cache_state.proposals(state, rate, reach.integer(config, "cacheMemoryMb"))
+    proposed = cache_state.proposals(state, rate, reach.integer(stack, "cacheMemoryMb"))
     if as_json:
         facts = {**asdict(state), "hit_rate_percent": rate, "state": verdict, "next": proposed}
         terminal.show_json(facts)
@@ -71,19 +68,22 @@ def clear(
         terminal.show_lines([f"cleared: {decision_id or 'everything that is cached'}"])
 
 
-def told(stack: str, password: str, *command: str) -> str:
+def told(stack: str, *command: str) -> str:
     """What redis-cli answers in the cache's container; the password goes in by stdin."""
     from runbook.rotation import typed_into  # noqa: PLC0415 - host only: its page releases by pulumi
 
+    password = reach.secret(stack, "cachePassword")
     _, answer = typed_into(require_part(connect(), stack, "cache"), [*CLI, *command], password)
     return answer
 
 
-def hit_rate_percent(monitoring: object) -> float | None:
-    """Of the service's reads in the last 15 minutes; None without reads."""
-    cache = monitoring.get("cache") if isinstance(monitoring, dict) else None
-    rate = cache.get("hitRatePercent") if isinstance(cache, dict) else None
-    return None if rate is None else float(rate)
+def hit_rate_percent(slo: object) -> float | None:
+    """Of the service's reads in the last 15 minutes; None with too few of them to judge."""
+    rows = slo.get("rows", []) if isinstance(slo, dict) else []
+    row: dict[str, Any] = next((one for one in rows if one.get("id") == "cache_hit_rate"), {})
+    if row.get("value") is None or row.get("samples", 0) < cache_state.LEAST_READS:
+        return None
+    return float(row["value"])
 
 
 def refuse_uncleared(path: str, answer: Answer) -> None:
@@ -95,7 +95,7 @@ def state_lines(state: CacheState, rate: float | None, verdict: str) -> list[str
     target, alert = cache_state.TARGET_PERCENT, cache_state.ALERT_PERCENT
     lookups = "none" if state.hit_percent is None else f"{state.hit_percent:.1f} % of them hit"
     return [
-        f"hit rate  {'no reads' if rate is None else f'{rate:.1f} %'} in 15 minutes: {verdict}",
+        f"hit rate  {'too few reads' if rate is None else f'{rate:.1f} %'} in 15 minutes: {verdict}",
         f"target    > {target:.0f} %, alert below {alert:.0f} %",
         f"memory    {size(state.used_bytes)} of {size(state.most_bytes)}, {state.fill:.0%}",
         f"keys      {state.keys:,}; {state.evicted:,} evicted, {state.expired:,} expired",

@@ -9,6 +9,8 @@ from runbook.errors import CheckFailed
 # The objective and its alert, in percent of reads answered by the cache.
 TARGET_PERCENT = 80.0
 ALERT_PERCENT = 60.0
+# Of the rule slo-cache-hit-rate: fewer say nothing.
+LEAST_READS = 100
 FULL_SHARE = 0.9
 
 
@@ -57,7 +59,7 @@ def state_of(info: str) -> CacheState:
 
 
 def verdict(hit_rate_percent: float | None) -> str:
-    """`hit_rate_percent`: of the service's reads in the last 15 minutes; None without reads."""
+    """`hit_rate_percent`: of the service's reads in the last 15 minutes; None with too few."""
     if hit_rate_percent is None:
         return "unknown"
     if hit_rate_percent < ALERT_PERCENT:
@@ -71,8 +73,10 @@ def proposals(state: CacheState, hit_rate_percent: float | None, memory_mb: int)
         return []
     if state.evicted and state.fill > FULL_SHARE:
         return [f"./scripts/up --config cacheMemoryMb={2 * memory_mb}"]
-    # Room is left: what is asked again comes too late for the time it stays.
-    return ["amas insights rate", "./scripts/up --config cacheTtlAmasState=900"]
+    if state.expired > state.misses / 2:
+        # Room is left, and what is asked again comes too late for the time it stays.
+        return ["./scripts/up --config cacheTtlAmasState=900"]
+    return ["amas insights rate"]
 
 
 def _count(told: Mapping[str, str], name: str) -> int:

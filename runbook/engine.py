@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STACK_LABEL = "amas.stack"
 PART_LABEL = "amas.part"
 BEGIN_WITH = "./scripts/up"
+# What runs once asks a package source at most.
+ONCE_WITHIN_S = 300
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ class DockerEngine:
         )
         try:
             one.start()
-            exit_code = int(one.wait()["StatusCode"])
+            exit_code = int(one.wait(timeout=ONCE_WITHIN_S)["StatusCode"])
             return exit_code, one.logs().decode(errors="replace")
         finally:
             one.remove(force=True)

@@ -12,7 +12,6 @@ import typer
 from runbook import cache_page, reach, terminal
 from runbook.errors import CheckFailed
 from runbook.options import AsJson, StackName
-from runbook.stack import Stack
 
 # What the runbook calls usual; said, not judged: it depends on the traffic.
 USUAL = (100, 500)
@@ -84,8 +83,7 @@ def cached(
     decision_id: Annotated[str, typer.Argument(metavar="ID")], stack: StackName, as_json: AsJson = False
 ) -> None:
     """Whether one insight is cached, and for how long; asking does not cache it. Runs on the host."""
-    password = Stack(stack).secret("cachePassword")
-    left_s = ttl_s(cache_page.told(stack, password, "TTL", cache_page.INSIGHT_KEY + decision_id))
+    left_s = ttl_s(cache_page.told(stack, "TTL", cache_page.INSIGHT_KEY + decision_id))
     if as_json:
         terminal.show_json({"id": decision_id, "cached": left_s is not None, "left_s": left_s})
     elif left_s is None:

@@ -1,19 +1,27 @@
 """How a page reaches the service and its configuration, on the host and inside the network alike."""
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from runbook import health, switches
+from runbook import health
 from runbook.api import Api
-from runbook.errors import CheckFailed
+from runbook.errors import CheckFailed, EnvironmentMissing
+from runbook.smoke.run import keys_of
 from runbook.stack import Setting, Stack
+
+
+@functools.cache
+def config(stack: str) -> dict[str, Setting]:
+    """Of a stack of this checkout, decrypted: asked for once, since that takes most of a page's time."""
+    return Stack(stack).config()
 
 
 def api_of(stack: str, environ: Mapping[str, str] = os.environ) -> Api:
     """At AMAS_URL with the keys of mounted files; without it at the stack's own address, with its keys."""
     url = environ.get("AMAS_URL")
-    return Api(url, health.keys_from(environ)) if url else switches.api_of(Stack(stack))
+    return Api(url, health.keys_from(environ)) if url else Api(Stack(stack).url(), keys_of(config(stack)))
 
 
 def asked(api: Api, path: str, parameters: Mapping[str, str] | None = None) -> Any:
@@ -25,10 +33,18 @@ def asked(api: Api, path: str, parameters: Mapping[str, str] | None = None) -> A
     return body
 
 
-def integer(config: Mapping[str, Setting], name: str) -> int:
+def secret(stack: str, name: str) -> str:
+    held = config(stack).get(name)
+    if held is None:
+        raise EnvironmentMissing(f"stack `{stack}` has no `{name}` in its configuration", "./scripts/up")
+    return held.value
+
+
+def integer(stack: str, name: str) -> int:
     """A key of the stack's configuration, or its default."""
-    if name in config:
-        return int(config[name].value)
+    held = config(stack)
+    if name in held:
+        return int(held[name].value)
     from infra.keys import KEYS  # noqa: PLC0415 - host only: absent from the runbook image
 
     return next(int(key.default) for key in KEYS if key.name == name)

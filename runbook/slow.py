@@ -16,7 +16,7 @@ from runbook.sql_session import Row, Statements
 PLANNED = ("select", "insert", "update", "delete", "with")
 LITTLE_HIT = 0.9
 SLOW_MS = 200.0
-WORDS = 60
+WORDS = 70
 
 
 class Order(StrEnum):
@@ -44,7 +44,7 @@ class Slow:
 
     def cells(self) -> list[str]:
         hit = "" if self.hit_share is None else f"{self.hit_share:.0%}"
-        words = " ".join(self.query.split())
+        words = f"{self.role}: {' '.join(bare(self.query).split())}"
         return [f"{self.share:.0%}", f"{self.calls:,}", f"{self.mean_ms:.1f}", hit, words[:WORDS]]
 
 
@@ -100,8 +100,13 @@ def plan_of(session: Statements, slow: Slow) -> list[str]:
 
 def can_be_planned(query: str) -> bool:
     """One statement of a kind that EXPLAIN takes: a second one behind a semicolon would be run."""
-    words = re.sub(r"--[^\n]*\n|/\*.*?\*/", " ", f"{query}\n", flags=re.DOTALL).split(maxsplit=1)
+    words = bare(query).split(maxsplit=1)
     return bool(words) and words[0].lower() in PLANNED and ";" not in query.strip().rstrip(";")
+
+
+def bare(query: str) -> str:
+    """Without comments."""
+    return re.sub(r"--[^\n]*\n|/\*.*?\*/", " ", f"{query}\n", flags=re.DOTALL)
 
 
 def advice(slow: Slow, plan: Sequence[str]) -> list[str]:

@@ -14,9 +14,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from runbook.connections import connections
+from runbook import engine, reach
+from runbook.connections import from_running
 from runbook.errors import CheckFailed, EnvironmentMissing
-from runbook.stack import Stack
 
 Row = dict[str, Any]
 
@@ -121,7 +121,7 @@ STATEMENTS = {
 
 
 def _from_host(stack: str) -> str:
-    url = connections(Stack(stack)).database_url
+    url = from_running(engine.connect(), stack, reach.config(stack)).database_url
     if url is None:
         raise EnvironmentMissing(f"the database of stack `{stack}` does not run here", "amas status")
     return url

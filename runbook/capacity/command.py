@@ -16,7 +16,6 @@ from runbook.growth.disk import Growth, judge
 from runbook.options import AsJson, StackName
 from runbook.pool.judge import Budget
 from runbook.sql_session import Statements
-from runbook.stack import Stack
 from runbook.terminal import size
 
 QUARTER_DAYS = 90
@@ -74,18 +73,17 @@ def capacity(
 
 
 def observe(stack: str) -> Seen:
-    config = Stack(stack).config()
     stored = growth.observe(stack)
     with sql_session.of(stack, read_only=True) as session:
         (limits,) = session.rows("connection_limits")
         days, costs = load_days(session), load_costs(session)
     budget = Budget(
         int(limits["most"]),
-        reach.integer(config, "replicas"),
-        reach.integer(config, "dbConnectionPoolSize"),
+        reach.integer(stack, "replicas"),
+        reach.integer(stack, "dbConnectionPoolSize"),
     )
     return Seen(
-        datetime.now(UTC).date(), days, costs, stored, budget, reach.integer(config, "maxReplicas") // 2
+        datetime.now(UTC).date(), days, costs, stored, budget, reach.integer(stack, "maxReplicas") // 2
     )
 
 
@@ -149,15 +147,15 @@ def in_days(days: int | None) -> str:
 
 
 def closing_lines(seen: Seen, found: Foretold) -> list[str]:
-    budget, coming = seen.budget, found.coming
+    budget, later = seen.budget, found.coming.at(QUARTER_DAYS)
     peaks, stored = [one.peak for one in seen.days], [one.size_bytes for one in seen.stored.days]
-    needed = forecast.replicas_needed(coming.at(QUARTER_DAYS), found.replica)
+    needed = forecast.replicas_needed(later, found.replica)
     return [
         "",
         f"budget      {budget.needed} of {budget.most} connections in a roll of {budget.replicas} replicas",
         f"peaks       |{plot.text(peaks)}| of {len(peaks)} days",
         f"stored      |{plot.text(stored)}| of {len(stored)} days",
-        f"in {QUARTER_DAYS} days  {needed} replicas, for {coming.at(QUARTER_DAYS):,.1f} req/s at the peak",
+        f"in {QUARTER_DAYS} days  {later:,.1f} req/s at the peak; replicas needed: {needed}",
         "assumed     days go on along the line through the last four weeks",
     ]
 

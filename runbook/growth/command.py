@@ -13,7 +13,6 @@ from runbook.errors import CheckFailed
 from runbook.growth import look
 from runbook.growth.disk import Day, Growth, judge
 from runbook.options import AsJson, StackName
-from runbook.stack import Stack
 from runbook.terminal import size
 
 SHOWN_DAYS = 14
@@ -84,8 +83,7 @@ def observe(stack: str) -> Seen:
     with sql_session.of(stack) as session:
         days = look.days(session)
     disk = look.disk_here() if inside else look.disk_of(engine.connect(), stack)
-    config = None if inside else Stack(stack).config()
-    return Seen(disk, look.retention_days(config, os.environ), days)
+    return Seen(disk, look.retention_days(stack), days)
 
 
 def holds(found: Growth, least_days: int) -> bool:

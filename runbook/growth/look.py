@@ -1,16 +1,16 @@
 """What is to be judged: sizes from the database, the disk from its container, the retention as configured."""
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
-from runbook import reach
+from runbook import reach, sql_session
 from runbook.engine import Engine, require_part
 from runbook.errors import CheckFailed
 from runbook.growth.disk import Day
 from runbook.sql_session import Row, Statements
-from runbook.stack import Setting
 
 DECISIONS = "decision_insights"
 KEYS = "decision_keys"
@@ -88,8 +88,8 @@ def disk_here() -> Disk:
     return Disk(usage.total, usage.free)
 
 
-def retention_days(config: Mapping[str, Setting] | None, environ: Mapping[str, str]) -> int:
+def retention_days(stack: str, environ: Mapping[str, str] = os.environ) -> int:
     """From the configuration on the host, from AMAS_RETENTION_DAYS inside the network."""
-    if config is not None:
-        return reach.integer(config, "insightsRetentionDays")
+    if sql_session.inside_network(environ) is None:
+        return reach.integer(stack, "insightsRetentionDays")
     return int(environ.get("AMAS_RETENTION_DAYS", DEFAULT_RETENTION_DAYS))

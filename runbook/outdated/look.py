@@ -10,7 +10,7 @@ from pathlib import Path
 from runbook import places
 from runbook.engine import Engine
 from runbook.errors import AmasError
-from runbook.outdated.versions import Found, Unasked, direct_pins, go_tools, of_apt, of_go, of_pip
+from runbook.outdated.versions import Found, Unasked, direct_pins, go_modules, of_apt, of_go, of_pip
 from runbook.terminal import Progress
 
 ASK_WITHIN_S = 300
@@ -56,7 +56,7 @@ def debian_of(engine: Engine, name: str, image_id: str) -> Callable[[], Found]:
 
 def go_of(folder: Path) -> Callable[[], Found]:
     def ask() -> Found:
-        modules = go_tools((folder / "go.mod").read_text(encoding="utf-8"))
+        modules = go_modules((folder / "go.mod").read_text(encoding="utf-8"))
         if not modules:
             return []
         with_go = [str(places.ROOT / "tools/with-go"), str(places.cache_dir().absolute() / "go")]

@@ -70,13 +70,14 @@ def of_go(listed: str, folder: str) -> list[Outdated]:
     return found
 
 
-def go_tools(go_mod: str) -> list[str]:
-    """The modules that a `tool` line of a go.mod builds from, as its requirements name them."""
-    tools = re.findall(r"^(?:tool\s+|\t)(\S+)$", go_mod, re.MULTILINE)
-    modules = re.findall(r"^(?:require\s+|\t)(\S+) v\S+", go_mod, re.MULTILINE)
-    return sorted(
-        {one for one in modules if any(tool == one or tool.startswith(f"{one}/") for tool in tools)}
-    )
+def go_modules(go_mod: str) -> list[str]:
+    """The modules that a go.mod is about: what its `tool` builds from, else what it asks for by itself."""
+    tools = re.findall(r"^tool\s+(\S+)$", go_mod, re.MULTILINE)
+    listed = re.findall(r"^(?:require\s+|\t)(\S+) v\S+( // indirect)?$", go_mod, re.MULTILINE)
+    replaced = set(re.findall(r"^(?:replace\s+|\t)(\S+)(?: v\S+)? =>", go_mod, re.MULTILINE))
+    if tools:
+        return sorted({one for one, _ in listed if any(f"{tool}/".startswith(f"{one}/") for tool in tools)})
+    return sorted({one for one, indirect in listed if not indirect} - replaced)
 
 
 def direct_pins(files: Mapping[str, str]) -> dict[str, str]:

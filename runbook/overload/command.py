@@ -29,7 +29,6 @@ from runbook.overload.judge import (
     why_not_more,
 )
 from runbook.pool.judge import Budget
-from runbook.stack import Stack
 from runbook.switches import Switch
 from runbook.terminal import Progress, size
 
@@ -78,14 +77,13 @@ def checked(names: Sequence[str]) -> Sequence[str]:
 
 
 def observe(stack: str, api: Api) -> Seen:
-    config = Stack(stack).config()
-    replicas = reach.integer(config, "replicas")
+    replicas = reach.integer(stack, "replicas")
     budget = Budget(
-        reach.integer(config, "dbMaxConnections"), replicas, reach.integer(config, "dbConnectionPoolSize")
+        reach.integer(stack, "dbMaxConnections"), replicas, reach.integer(stack, "dbConnectionPoolSize")
     )
     slo = reach.asked(api, "/api/about/slo")
     # A roll has old and new side by side.
-    most = min(budget.most_replicas // 2, reach.integer(config, "maxReplicas") // 2)
+    most = min(budget.most_replicas // 2, reach.integer(stack, "maxReplicas") // 2)
     return Seen(
         loads=loads_of(reach.asked(api, "/api/about/monitoring")),
         host=Host(os.cpu_count() or 1, os.getloadavg()[0]),

@@ -22,7 +22,6 @@ from runbook.pool.judge import (
     to_relieve,
 )
 from runbook.sql_session import Statements
-from runbook.stack import Stack
 from runbook.terminal import seconds
 
 app = typer.Typer(rich_markup_mode=None)
@@ -85,15 +84,13 @@ def relieve(
 
 
 def observe(stack: str) -> Seen:
-    held = Stack(stack)
-    config = held.config()
     with sql_session.of(stack, read_only=True) as session:
         (limits,) = session.rows("connection_limits")
         sessions = sessions_of(session)
     budget = Budget(
         most=int(limits["most"]),
-        replicas=reach.integer(config, "replicas"),
-        pool=reach.integer(config, "dbConnectionPoolSize"),
+        replicas=reach.integer(stack, "replicas"),
+        pool=reach.integer(stack, "dbConnectionPoolSize"),
     )
     try:
         with reach.api_of(stack) as api:
@@ -162,7 +159,7 @@ def closing_lines(seen: Seen) -> list[str]:
     return [
         *([seen.unasked] if seen.unasked else []),
         "",
-        f"budget  {needed} of {budget.most} connections in a roll",
+        f"roll    {needed} of {budget.most}",
         f"limits  a pool may have {budget.largest_pool}, replicas may be {budget.most_replicas}",
         *(f"next    {command}" for command in proposals(budget, seen.replicas)),
     ]

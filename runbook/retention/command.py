@@ -1,6 +1,5 @@
 """`amas retention simulate` and `amas retention apply`: look, plan, show; take away after a consent."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ from runbook.options import AsJson, StackName
 from runbook.retention import apply as applying
 from runbook.retention.plan import Chunk, Plan, is_late, plan
 from runbook.sql_session import Statements
-from runbook.stack import Stack
 from runbook.terminal import seconds, size
 
 SHOWN_LATER = 7
@@ -61,7 +59,7 @@ def simulate(stack: StackName, days: Days = None, as_json: AsJson = False) -> No
     Section 8.2 of the runbook. Exits with 1 when days are due and none went for two days.
     """
     with sql_session.of(stack, read_only=True) as session:
-        seen = look_at(session, days or configured_days(stack), datetime.now(UTC))
+        seen = look_at(session, days or look.retention_days(stack), datetime.now(UTC))
     disk = growth.observe(stack)
     full = judge(disk.days, seen.now.date(), disk.disk.free_bytes, seen.plan.days)
     if as_json:
@@ -82,7 +80,7 @@ def apply(stack: StackName, days: Days = None, yes: Yes = False, as_json: AsJson
     """
     progress = terminal.Progress()
     with sql_session.of(stack, LIMIT_S) as session:
-        seen = look_at(session, days or configured_days(stack), datetime.now(UTC))
+        seen = look_at(session, days or look.retention_days(stack), datetime.now(UTC))
         if seen.nothing:
             done = applying.Applied(0, 0, 0)
         else:
@@ -119,11 +117,6 @@ def chunks_of(session: Statements) -> list[Chunk]:
     ]
 
 
-def configured_days(stack: str) -> int:
-    inside = sql_session.inside_network(os.environ) is not None
-    return look.retention_days(None if inside else Stack(stack).config(), os.environ)
-
-
 def show(seen: Seen) -> None:
     wanted = seen.plan
     rows = chunk_rows(wanted.due, "now", wanted.days) + chunk_rows(
@@ -153,9 +146,14 @@ def closing_lines(seen: Seen) -> list[str]:
         f"kept      {wanted.days} days; before {wanted.cutoff:%Y-%m-%d %H:%M} UTC whole days go",
         f"due       {len(wanted.due)} chunks, {seen.rows:,} rows, {size(wanted.size_bytes)}",
         f"beside    {seen.keys:,} keys, {seen.letters:,} dead letters",
-        f"oldest    {seconds(wanted.oldest_age.total_seconds())} since the end of the oldest day",
+        f"oldest    {oldest(wanted)}",
         f"last run  {last}{', LATE' if seen.late else ''}",
     ]
+
+
+def oldest(wanted: Plan) -> str:
+    age_s = wanted.oldest_age.total_seconds()
+    return f"{seconds(age_s)} since the end of the oldest day" if age_s else "no stored day is over yet"
 
 
 def next_lines(seen: Seen) -> list[str]:

@@ -9,8 +9,8 @@ SELECT
     max(m.replicas) AS replicas,
     max(m.rss_bytes_most) AS rss_bytes
 FROM metric_snapshots AS m
-GROUP BY 1
-ORDER BY 1;
+GROUP BY day
+ORDER BY day;
 
 -- name: load_costs
 -- Requests of a replica and the CPU of the busiest, by hour.

@@ -29,9 +29,10 @@ SELECT
     s.total_bytes AS size_bytes,
     greatest(k.reltuples, 0)::bigint AS about_rows
 FROM timescaledb_information.hypertables AS h
-CROSS JOIN LATERAL chunks_detailed_size(
-    (quote_ident(h.hypertable_schema) || '.' || quote_ident(h.hypertable_name))::regclass
-) AS s
+CROSS JOIN
+    LATERAL chunks_detailed_size(
+        (quote_ident(h.hypertable_schema) || '.' || quote_ident(h.hypertable_name))::regclass
+    ) AS s
 INNER JOIN timescaledb_information.chunks AS c
     ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
 INNER JOIN pg_class AS k

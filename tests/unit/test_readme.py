@@ -18,7 +18,9 @@ def verbs() -> set[str]:
     found = set()
     for name, sub in command.commands.items():  # type: ignore[attr-defined]
         members = getattr(sub, "commands", None)
-        found |= {f"{name} {member}" for member in members} if members else {name}
+        found |= {f"{name} {member}" for member in members or ()}
+        if not members or sub.invoke_without_command:
+            found.add(name)
     return found
 
 

@@ -49,13 +49,31 @@ def test_a_full_cache_that_hits_is_as_it_should_be() -> None:
     assert proposals(FULL, 95, 256) == []
 
 
+def test_one_that_forgets_too_early_keeps_longer() -> None:
+    assert proposals(replace(WELL, expired=9), 50, 256) == ["./scripts/up --config cacheTtlAmasState=900"]
+    assert proposals(replace(WELL, expired=1), 50, 256) == ["amas insights rate"]
+
+
 def test_an_empty_one_that_misses_is_not_given_memory() -> None:
     assert all("cacheMemoryMb" not in one for one in proposals(WELL, 10, 256))
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"cache": {}}, {"cache": {"hitRatePercent": None}}])
-def test_without_reads_there_is_no_rate(answer: object) -> None:
-    assert hit_rate_percent(answer) is None
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"id": "cache_hit_rate", "value": None, "samples": 0},
+        {"id": "cache_hit_rate", "value": 0.0, "samples": 99},
+    ],
+)
+def test_too_few_reads_are_no_rate(row: dict[str, object]) -> None:
+    assert hit_rate_percent({"rows": [row]}) is None
+
+
+def test_the_objectives_row_is_the_rate() -> None:
+    rows = [{"id": "throughput", "value": 9}, {"id": "cache_hit_rate", "value": 81.5, "samples": 100}]
+    assert hit_rate_percent({"rows": rows}) == 81.5
+    assert hit_rate_percent(None) is None
 
 
 @pytest.fixture

@@ -81,6 +81,13 @@ def test_a_name_stands_once_in_all_files() -> None:
     assert sorted(names) == sorted(sql_session.STATEMENTS)
 
 
+@pytest.mark.parametrize("name", sql_session.STATEMENTS)
+def test_a_name_is_one_command(name: str) -> None:
+    text = re.sub(r"--[^\n]*", "", sql_session.statement(name)).strip()
+    assert text.endswith(";")
+    assert text.count(";") == 1
+
+
 def test_psycopg_has_one_importer_in_the_runbook() -> None:
     root = Path(runbook.__file__).parent
     importers = {

@@ -1,5 +1,7 @@
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from runbook.outdated.versions import (
     Outdated,
     Unasked,
     direct_pins,
-    go_tools,
+    go_modules,
     of_apt,
     of_go,
     of_pip,
@@ -55,12 +57,23 @@ def test_go_answers_objects_one_after_the_other() -> None:
 
 def test_a_tool_is_updated_by_the_module_it_is_built_from() -> None:
     required = "require (\n\texample.com/a/v3 v3.1.0 // indirect\n\texample.com/b v1.0.0\n)\n"
-    assert go_tools(f"{required}\ntool example.com/a/v3/cmd/a\n") == ["example.com/a/v3"]
+    assert go_modules(f"{required}\ntool example.com/a/v3/cmd/a\n") == ["example.com/a/v3"]
 
 
-@pytest.mark.parametrize("tool", ["k6", "pulumi", "supercronic"])
-def test_every_tool_of_ours_has_such_a_module(tool: str) -> None:
-    assert len(go_tools((places.ROOT / "tools" / tool / "go.mod").read_text())) == 1
+def test_without_a_tool_it_is_what_is_asked_for_and_not_replaced() -> None:
+    required = (
+        "require (\n\texample.com/a v3.1.0\n\texample.com/b v1.0.0\n\texample.com/c v1.0.0 // indirect\n)\n"
+    )
+    assert go_modules(f"{required}\nreplace example.com/b => ./b\n") == ["example.com/a"]
+
+
+def modules_of_ours() -> list[str]:
+    files = (places.ROOT / "tools").glob("*/go.mod")
+    return [one for file in files for one in go_modules(file.read_text())]
+
+
+def test_every_tool_of_ours_has_one_such_module() -> None:
+    assert len(modules_of_ours()) == len(list((places.ROOT / "tools").glob("*/go.mod")))
 
 
 def test_a_source_that_does_not_answer_is_named_and_ends_nothing() -> None:
@@ -84,7 +97,22 @@ def test_without_a_lock_there_are_no_images(tmp_path: Path) -> None:
     assert images(tmp_path / "lock.json") == {"db": "sha256:aa"}
 
 
-def test_renovate_covers_what_is_pinned() -> None:
-    rules = json.loads((places.ROOT / "renovate.json").read_text())
-    assert rules["pip-compile"]["managerFilePatterns"] == ["/^requirements/[a-z]+\\.txt$/"]
-    assert rules["minimumReleaseAge"] == "7 days"
+@pytest.fixture
+def renovate() -> dict[str, Any]:
+    rules: dict[str, Any] = json.loads((places.ROOT / "renovate.json").read_text())
+    return rules
+
+
+def test_renovate_may_update_the_module_of_every_tool(renovate: dict[str, Any]) -> None:
+    """All lines of a tool's go.mod are marked indirect, and those it leaves alone unless it is told."""
+    (rule,) = [one for one in renovate["packageRules"] if one.get("matchDepTypes") == ["indirect"]]
+    assert rule["enabled"]
+    assert set(rule["matchPackageNames"]) <= set(modules_of_ours())
+    assert len(rule["matchPackageNames"]) == 3
+
+
+def test_renovate_reads_every_file_of_pins(renovate: dict[str, Any]) -> None:
+    (pattern,) = renovate["pip_requirements"]["managerFilePatterns"]
+    files = [f"requirements/{one.name}" for one in (places.ROOT / "requirements").glob("*.txt")]
+    assert files
+    assert all(re.search(pattern.strip("/"), one) for one in files)

@@ -118,14 +118,13 @@ def test_what_is_shown_is_counted() -> None:
 def test_without_a_consent_nothing_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Standing(3)
     monkeypatch.setattr(sql_session, "of", lambda *_, **__: database)
-    monkeypatch.setattr(command, "configured_days", lambda _stack: 90)
 
     def refuse(*_: object, **__: object) -> None:
         raise UsageError("no")
 
     monkeypatch.setattr(consent, "demand", refuse)
     with pytest.raises(UsageError):
-        command.apply("local")
+        command.apply("local", days=90)
     assert len(database.chunks) == 3
 
 
