@@ -258,7 +258,8 @@ KEYS: tuple[Key, ...] = (
         "string",
         "",
         CONTACTS,
-        "Who is called when, as `l1=NAME PHONE; l2=NAME PHONE`; stands in incidents and `amas contacts`",
+        "Who is called when, as `l1=NAME PHONE; l2=NAME PHONE`; stands in escalations and incidents",
+        "ALERT_CONTACTS",
     ),
     Key(
         "logLevel",
