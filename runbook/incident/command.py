@@ -128,7 +128,9 @@ def close(  # noqa: PLR0913, PLR0917 - one parameter an option
         if still:
             one = noted(one, Note(now.isoformat(), by, f"closed while firing: {', '.join(still)}"))
         ended = closed(one, now, gather.seen(told, moment(one.started)), gather.metrics(told))
-        return replace(ended, cause=cause, resolution=tuple(resolution), prevention=tuple(prevention or ()))
+        return replace(
+            ended, closed_by=by, cause=cause, resolution=tuple(resolution), prevention=tuple(prevention or ())
+        )
 
     changed = book.changed(incident or book.only_open(), change, _page(people, now))
     _tell(changed, people, now, as_json=as_json)

@@ -1,5 +1,6 @@
 """The runbook's incident template, filled in. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -11,6 +12,7 @@ MADE_BY = (
     "<!-- Written by `amas incident`; add to it by `amas incident note`, end it by `amas incident close`. -->"
 )
 OPEN = "(open)"
+TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def markdown(incident: Incident, people: Mapping[str, str], now: datetime) -> str:
@@ -31,7 +33,7 @@ def markdown(incident: Incident, people: Mapping[str, str], now: datetime) -> st
 def text(written: str) -> str:
     """One line that cannot start a heading, a table cell or an HTML tag."""
     plain = " ".join(written.split())
-    return plain.replace("|", "\\|").replace("<", "&lt;")
+    return TAG.sub("&lt;", plain.replace("|", "\\|"))
 
 
 def _head(incident: Incident, now: datetime) -> list[str]:
