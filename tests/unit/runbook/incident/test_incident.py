@@ -176,14 +176,16 @@ def test_a_write_that_fails_leaves_the_record_as_it_was(tmp_path: Path) -> None:
 def test_the_only_open_one_is_meant_when_none_is_named(tmp_path: Path) -> None:
     book = Book(tmp_path)
     with pytest.raises(UsageError, match="open now: none"):
-        book.only_open()
+        book.only_open("local")
     first = opened(book)
-    assert book.only_open() == first.id
+    assert book.only_open("local") == first.id
     second = opened(book)
     with pytest.raises(UsageError, match=f"open now: {first.id}, {second.id}"):
-        book.only_open()
+        book.only_open("local")
+    with pytest.raises(UsageError, match="open now: none"):
+        book.only_open("another")
     book.changed(first.id, lambda one: closed(one, LATER, (), {}), page)
-    assert book.only_open() == second.id
+    assert book.only_open("local") == second.id
 
 
 @pytest.mark.parametrize("name", ["INC-2026-01-02-009", "../../etc/passwd", ""])
