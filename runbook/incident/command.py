@@ -129,7 +129,7 @@ def close(  # noqa: PLR0913, PLR0917 - one parameter an option
         still = [str(alert["ruleId"]) for alert in told.firing]
         if still:
             one = noted(one, Note(now.isoformat(), by, f"closed while firing: {', '.join(still)}"))
-        ended = closed(one, now, gather.seen(told, moment(one.started)), gather.metrics(told))
+        ended = closed(one, now, gather.seen(told, moment(one.started)), gather.metrics(told, one.before))
         return replace(
             ended, closed_by=by, cause=cause, resolution=tuple(resolution), prevention=tuple(prevention or ())
         )

@@ -12,17 +12,19 @@ MADE_BY = (
     "<!-- Written by `amas incident`; add to it by `amas incident note`, end it by `amas incident close`. -->"
 )
 OPEN = "(open)"
+NONE = "(none)"
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def markdown(incident: Incident, people: Mapping[str, str], now: datetime) -> str:
+    unsaid = OPEN if incident.is_open else NONE
     sections = [
         [MADE_BY, f"# {incident.id}: {text(incident.title)}"],
         _head(incident, now),
-        ["**Symptoms**:", *_bullets(incident.symptoms or (OPEN,))],
-        ["**Root Cause**:", *_bullets((incident.cause or OPEN,))],
-        ["**Resolution**:", *_numbered(incident.resolution or (OPEN,))],
-        ["**Prevention**:", *_bullets(incident.prevention or (OPEN,))],
+        ["**Symptoms**:", *_bullets(incident.symptoms or (NONE,))],
+        ["**Root Cause**:", *_bullets((incident.cause or unsaid,))],
+        ["**Resolution**:", *_numbered(incident.resolution or (unsaid,))],
+        ["**Prevention**:", *_bullets(incident.prevention or (unsaid,))],
         ["## Timeline", "", *_timeline(incident)],
         ["## Metrics", "", *_metrics(incident)],
         ["## Escalation", "", *_escalation(incident, people, now)],
