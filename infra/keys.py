@@ -65,7 +65,7 @@ ROLES = "rotation|l1|l2|l3|database|infrastructure|databaseProvider|cloudProvide
 CONTACTS = Matching(
     rf"(?!.*\b(?P<role>{ROLES})=.*; *(?P=role)=)"
     rf"( *({ROLES})=[^;=\x00-\x1f\x7f]{{1,200}}(;(?= *[a-z])|;? *$))*",
-    f"ROLE=WHO with semicolons between, each role once: {ROLES.replace('|', ', ')}",
+    f"ROLE=WHO; ROLE=WHO with {ROLES.replace('|', ', ')}",
 )
 CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
 _MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
@@ -274,7 +274,8 @@ KEYS: tuple[Key, ...] = (
         "string",
         "",
         CONTACTS,
-        "Who is called when, as `l1=NAME PHONE; l2=NAME PHONE`; stands in incidents and `amas contacts`",
+        "Who is called at which level of escalation, and for what",
+        "ALERT_CONTACTS",
     ),
     Key(
         "logLevel",

@@ -74,9 +74,9 @@ def judge(firing: Sequence[Mapping[str, Any]], began_per_minute: float | None) -
 def lines(found: Storm) -> list[str]:
     rate = "unknown" if found.began_per_minute is None else f"{found.began_per_minute:g}"
     head = "ALERT STORM" if found.storming else "no alert storm"
-    told = [f"{head}: {rate} alerts began in a minute (limit {MOST_PER_MINUTE}), {found.firing} firing"]
+    told = [f"{head}: began in the last minute {rate}, limit {MOST_PER_MINUTE}; firing {found.firing}"]
     if found.common:
-        told.append(f"most in common: {found.common} ({found.sharing} alerts)")
+        told.append(f"most in common: {found.common}, in {found.sharing} of them")
     if found.storming and not found.commands:
         told.append("none of them fires any more: amas alerts history shows which they were")
     return [*told, *(f"next: {one}" for one in found.commands)]

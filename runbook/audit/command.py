@@ -87,7 +87,7 @@ def effect_rows(found: Sequence[Effect]) -> list[list[str]]:
 def effect_lines(found: Sequence[Effect], days: int) -> list[str]:
     silent = [one for one in found if one.verdict == "never fired"]
     total = sum(one.fires for one in found)
-    lines = ["", f"{total} alerts in {days} days, {len(found)} rules"]
+    lines = ["", f"alerts that fired in {days} days: {total}; rules: {len(found)}"]
     return [*lines, f"{len(silent)} never fired: {silent[0].advice}"] if silent else lines
 
 

@@ -1,6 +1,7 @@
 """Looks at the host and the checkout; each part by itself, so that one that fails hides no other."""
 
 import ctypes
+import os
 import shutil
 import socket
 import stat
@@ -139,6 +140,8 @@ def _of_stack(engine: Engine, stack: str, now: datetime) -> list[Finding]:
 
 
 def _ports(values: preflight.Values, engine: Engine, stack: str) -> Finding:
+    if not preflight.on_this_host(os.environ.get("DOCKER_HOST", "")):
+        return Finding("ports", "unknown", "the engine is on another host", "look there: ss -ltn")
     preflight.refuse_taken_ports(values, engine.containers(stack))
     told = ", ".join(f"{key} {values[key]}" for key in preflight.PORTS)
     return Finding("ports", "ok", f"{told}: free or ours")

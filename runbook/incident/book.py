@@ -49,12 +49,12 @@ class Book:
     def ids(self) -> list[str]:
         return sorted(one.stem for one in self.folder.glob("INC-*.json"))
 
-    def all(self) -> list[Incident]:
-        return [self.read(one) for one in self.ids()]
+    def of_stack(self, stack: str) -> list[Incident]:
+        return [one for one in map(self.read, self.ids()) if one.stack == stack]
 
-    def only_open(self) -> str:
+    def only_open(self, stack: str) -> str:
         """The one that is meant when none is named."""
-        unresolved = [one.id for one in self.all() if one.is_open]
+        unresolved = [one.id for one in self.of_stack(stack) if one.is_open]
         if len(unresolved) != 1:
             told = ", ".join(unresolved) or "none"
             raise UsageError(f"name the incident; open now: {told}", "amas incident list")

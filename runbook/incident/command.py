@@ -37,7 +37,7 @@ app = typer.Typer(
 @app.command("list")
 def show_all(stack: StackName, as_json: AsJson = False) -> None:
     """Every incident of this checkout, the last one first. Runs on the host."""
-    now, found = datetime.now(UTC), [one for one in reversed(_book().all()) if one.stack == stack]
+    now, found = datetime.now(UTC), _book().of_stack(stack)[::-1]
     if as_json:
         terminal.show_json([to_json(one) for one in found])
     elif found:
@@ -102,7 +102,9 @@ def note(
     """Add a line to the timeline. Runs on the host."""
     now, people, book = datetime.now(UTC), _people(stack), _book()
     line = Note(now.isoformat(), by, text)
-    changed = book.changed(incident or book.only_open(), lambda one: noted(one, line), _page(people, now))
+    changed = book.changed(
+        incident or book.only_open(stack), lambda one: noted(one, line), _page(people, now)
+    )
     _tell(changed, people, now, as_json=as_json)
 
 
@@ -127,10 +129,12 @@ def close(  # noqa: PLR0913, PLR0917 - one parameter an option
         still = [str(alert["ruleId"]) for alert in told.firing]
         if still:
             one = noted(one, Note(now.isoformat(), by, f"closed while firing: {', '.join(still)}"))
-        ended = closed(one, now, gather.seen(told, moment(one.started)), gather.metrics(told))
-        return replace(ended, cause=cause, resolution=tuple(resolution), prevention=tuple(prevention or ()))
+        ended = closed(one, now, gather.seen(told, moment(one.started)), gather.metrics(told, one.before))
+        return replace(
+            ended, closed_by=by, cause=cause, resolution=tuple(resolution), prevention=tuple(prevention or ())
+        )
 
-    changed = book.changed(incident or book.only_open(), change, _page(people, now))
+    changed = book.changed(incident or book.only_open(stack), change, _page(people, now))
     _tell(changed, people, now, as_json=as_json)
 
 
@@ -138,7 +142,7 @@ def close(  # noqa: PLR0913, PLR0917 - one parameter an option
 def show(stack: StackName, incident: Which = None, as_json: AsJson = False) -> None:
     """Its page as it stands now. Runs on the host."""
     book = _book()
-    found = book.read(incident or book.only_open())
+    found = book.read(incident or book.only_open(stack))
     if as_json:
         terminal.show_json(to_json(found))
     else:

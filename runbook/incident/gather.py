@@ -1,6 +1,6 @@
 """What the stack tells of an incident: alerts and metrics, as far as it still answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,15 +61,20 @@ def gather(api: Api) -> Told:
 
 
 def began(told: Told, now: datetime) -> datetime:
-    """With the first alert that still fires, else now."""
-    return min((moment(one["occurredAt"]) for one in told.firing), default=now)
+    """With the first of the worst alerts: a slight one may have fired since yesterday."""
+    worst = _worst(told)
+    return min((moment(one["occurredAt"]) for one in told.firing if one["severity"] == worst), default=now)
 
 
 def severity(told: Told) -> Severity:
     """Of the worst alert; a service that does not answer is High."""
-    levels = {one["severity"] for one in told.firing}
-    worst = next((one for one in WORST if one in levels), None)
+    worst = _worst(told)
     return SEVERITIES[worst] if worst else Severity.HIGH if told.reason else Severity.LOW
+
+
+def _worst(told: Told) -> str | None:
+    levels = {one["severity"] for one in told.firing}
+    return next((one for one in WORST if one in levels), None)
 
 
 def emergency(told: Told) -> bool:
@@ -89,10 +94,10 @@ def symptoms(told: Told) -> list[str]:
     return [*lines, "1 alert fired" if count == 1 else f"{count} alerts fired"] if count else lines
 
 
-def metrics(told: Told) -> dict[str, float]:
+def metrics(told: Told, as_well: Iterable[str] = ()) -> dict[str, float]:
     if told.values is None:
         return {}
-    wanted = (*METRICS, *(str(one["metric"]) for one in told.firing))
+    wanted = (*METRICS, *(str(one["metric"]) for one in told.firing), *as_well)
     return {name: told.values[name] for name in dict.fromkeys(wanted) if name in told.values}
 
 

@@ -56,6 +56,7 @@ class Incident:
     users_affected: bool = False
     emergency: bool = False
     resolved: str | None = None
+    closed_by: str = ""
     cause: str = ""
     resolution: tuple[str, ...] = ()
     prevention: tuple[str, ...] = ()
@@ -95,7 +96,7 @@ def timeline(incident: Incident) -> list[Note]:
     alerts = [Note(one.at, "alert", f"{one.rule} {one.status} ({one.severity})") for one in incident.alerts]
     entries = [Note(incident.started, incident.opened_by, "began"), *alerts, *incident.notes]
     if incident.resolved:
-        entries.append(Note(incident.resolved, incident.opened_by, "resolved"))
+        entries.append(Note(incident.resolved, incident.closed_by, "resolved"))
     return sorted(entries, key=lambda one: moment(one.at))
 
 

@@ -1,5 +1,6 @@
 """The runbook's incident template, filled in. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -11,16 +12,19 @@ MADE_BY = (
     "<!-- Written by `amas incident`; add to it by `amas incident note`, end it by `amas incident close`. -->"
 )
 OPEN = "(open)"
+NONE = "(none)"
+TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def markdown(incident: Incident, people: Mapping[str, str], now: datetime) -> str:
+    unsaid = OPEN if incident.is_open else NONE
     sections = [
         [MADE_BY, f"# {incident.id}: {text(incident.title)}"],
         _head(incident, now),
-        ["**Symptoms**:", *_bullets(incident.symptoms or (OPEN,))],
-        ["**Root Cause**:", *_bullets((incident.cause or OPEN,))],
-        ["**Resolution**:", *_numbered(incident.resolution or (OPEN,))],
-        ["**Prevention**:", *_bullets(incident.prevention or (OPEN,))],
+        ["**Symptoms**:", *_bullets(incident.symptoms or (NONE,))],
+        ["**Root Cause**:", *_bullets((incident.cause or unsaid,))],
+        ["**Resolution**:", *_numbered(incident.resolution or (unsaid,))],
+        ["**Prevention**:", *_bullets(incident.prevention or (unsaid,))],
         ["## Timeline", "", *_timeline(incident)],
         ["## Metrics", "", *_metrics(incident)],
         ["## Escalation", "", *_escalation(incident, people, now)],
@@ -31,7 +35,7 @@ def markdown(incident: Incident, people: Mapping[str, str], now: datetime) -> st
 def text(written: str) -> str:
     """One line that cannot start a heading, a table cell or an HTML tag."""
     plain = " ".join(written.split())
-    return plain.replace("|", "\\|").replace("<", "&lt;")
+    return TAG.sub("&lt;", plain.replace("|", "\\|"))
 
 
 def _head(incident: Incident, now: datetime) -> list[str]:

@@ -127,7 +127,7 @@ def proposed(config: Mapping[str, Setting], url: str) -> dict[str, str]:
     return {
         "pool": more("dbConnectionPoolSize", 20),
         "connections": more("dbMaxConnections", 200),
-        "timeout": more("dbStatementTimeout", 10_000),
+        "timeout": more("dbStatementTimeout", 5000),
         "replicas": str(int(held) + 1),
         "fewer": str(max(1, int(per_minute) // 2)),
         "url": url,

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from runbook import terminal
+from runbook.api import Api
 from runbook.engine import connect
 from runbook.errors import CheckFailed, UsageError
 from runbook.logs import span
 from runbook.options import AsJson, StackName
+from runbook.smoke.run import keys_of
 from runbook.stack import Stack
-from runbook.switches import api_of
 from runbook.triage.cause import Diagnosis, diagnose
 from runbook.triage.collect import Place, evidence
 from runbook.triage.errors import ERRORS
@@ -50,8 +51,9 @@ def triage(
     if test and trouble is not Trouble.WEBHOOKS:
         raise UsageError(f"--test goes with webhooks, not {trouble}", "amas triage webhooks --test")
     held = Stack(stack)
-    with api_of(held) as api:
-        place = Place(stack, api, connect(), held.config(), datetime.now(UTC), span(since))
+    config = held.config()
+    with Api(held.url(), keys_of(config)) as api:
+        place = Place(stack, api, connect(), config, datetime.now(UTC), span(since))
         with terminal.Progress().step("collecting evidence"):
             collected = evidence(place, trouble, test=test)
     found = diagnose(TOPICS[trouble], collected)

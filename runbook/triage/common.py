@@ -31,9 +31,10 @@ DISK_NEARLY_FULL = Cause(
 POOL_EXHAUSTED = Cause(
     "connection pool exhausted",
     "Requests wait for a database connection and none comes free.",
-    (When("db.pool.waiting", ">", 0),),
+    # Requests wait for a connection also while the database is away; then few are in use.
+    (When("db.pool.waiting", ">", 0), When("db.pool.utilization", ">=", 90)),
     ("amas pool", "amas pool relieve", "amas up --config dbConnectionPoolSize={pool}"),
-    beside=("db.pool.utilization", "sql.idle_in_transaction_s"),
+    beside=("sql.idle_in_transaction_s",),
 )
 SERVER_FULL = Cause(
     "no connection left in the database",

@@ -15,7 +15,7 @@ from service import tasks
 from service.alerts import engine, heartbeat, notifier, shelf
 from service.alerts.desk import Desk
 from service.alerts.engine import Engine, Terms
-from service.alerts.escalation import destinations
+from service.alerts.escalation import LEVELS, destinations
 from service.alerts.force import RulesInForce
 from service.alerts.heartbeat import Heartbeat
 from service.alerts.lease import DatabaseLock, Leadership, Lease, RedisLease, ttl_s
@@ -126,6 +126,7 @@ class Alerting:
             settings.alert_webhook_format,
             settings.alert_webhook_secret,
             settings.alert_webhook_max_per_minute,
+            _contacts(settings),
         )
         self._trial = Trial(self.desk, self._poster, receivers, asked.muted, time.time)
         self.engine = Engine(
@@ -209,3 +210,8 @@ def _urls(settings: Settings) -> dict[int, str]:
         2: settings.alert_webhook_url_l2,
         3: settings.alert_webhook_url_l3,
     }
+
+
+def _contacts(settings: Settings) -> dict[int, str]:
+    named = dict(settings.alert_contacts)
+    return {level: named[f"l{level}"] for level in LEVELS if f"l{level}" in named}

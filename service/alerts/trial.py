@@ -58,7 +58,7 @@ class Trial:
             )
         url, message = self.receivers.address(destination), message_to(destination, now)
         form = payload.format_of(url, self.receivers.form)
-        body = payload.render(message, form, now)
+        body = payload.render(message, form)
         headers = payload.headers(message, body, form, self.receivers.secret, now)
         answer = await self.post.post(url, body, headers)
         return Tried(

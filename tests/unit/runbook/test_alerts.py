@@ -128,7 +128,7 @@ def test_a_quiet_minute_is_no_storm_and_proposes_nothing() -> None:
     found = storm.judge([alert()], 1.0)
     assert (found.storming, found.commands, found.common) == (False, (), "metric = decision.latency.p99")
     assert storm.lines(storm.judge([], None)) == [
-        "no alert storm: unknown alerts began in a minute (limit 50), 0 firing"
+        "no alert storm: began in the last minute unknown, limit 50; firing 0"
     ]
 
 

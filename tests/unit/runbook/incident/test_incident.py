@@ -176,14 +176,16 @@ def test_a_write_that_fails_leaves_the_record_as_it_was(tmp_path: Path) -> None:
 def test_the_only_open_one_is_meant_when_none_is_named(tmp_path: Path) -> None:
     book = Book(tmp_path)
     with pytest.raises(UsageError, match="open now: none"):
-        book.only_open()
+        book.only_open("local")
     first = opened(book)
-    assert book.only_open() == first.id
+    assert book.only_open("local") == first.id
     second = opened(book)
     with pytest.raises(UsageError, match=f"open now: {first.id}, {second.id}"):
-        book.only_open()
+        book.only_open("local")
+    with pytest.raises(UsageError, match="open now: none"):
+        book.only_open("another")
     book.changed(first.id, lambda one: closed(one, LATER, (), {}), page)
-    assert book.only_open() == second.id
+    assert book.only_open("local") == second.id
 
 
 @pytest.mark.parametrize("name", ["INC-2026-01-02-009", "../../etc/passwd", ""])
@@ -221,8 +223,10 @@ def test_the_clocks_lines_say_who_and_when() -> None:
     ]
 
 
-def test_an_incident_begins_with_the_first_alert_that_fires() -> None:
-    assert gather.began(Told(firing=[FIRING]), LATER) == START
+def test_an_incident_begins_with_the_first_of_the_worst_alerts() -> None:
+    slight = {**FIRING, "severity": "low", "occurredAt": "2026-01-01T00:00:00.000Z"}
+    second = {**FIRING, "occurredAt": "2026-01-02T10:20:00.000Z"}
+    assert gather.began(Told(firing=[slight, second, FIRING]), LATER) == START
     assert gather.began(Told(), LATER) == LATER
 
 
@@ -253,6 +257,7 @@ def test_symptoms_and_metrics_are_of_what_fires() -> None:
         "1 alert fired",
     ]
     assert gather.metrics(told) == {"decision.latency.p99": 850.0, "queue.size": 3.0}
+    assert gather.metrics(told, ["odd", "gone"])["odd"] == 1.0
 
 
 def test_a_service_that_is_away_is_the_symptom() -> None:

@@ -130,7 +130,7 @@ def test_the_likeliest_cause_stands_first_with_its_evidence_and_fix() -> None:
         "likely cause: connection pool exhausted",
         "  Requests wait for a database connection and none comes free.",
         "  evidence  db.pool.waiting = 3 (> 0)",
-        "  evidence  db.pool.utilization = 100",
+        "  evidence  db.pool.utilization = 100 (>= 90)",
         "  next      amas pool",
         "  next      amas pool relieve",
         "  next      amas up --config dbConnectionPoolSize=30",
@@ -139,6 +139,11 @@ def test_the_likeliest_cause_stands_first_with_its_evidence_and_fix() -> None:
     assert "also: replica short of CPU" in told
 
 
+def test_requests_that_wait_for_a_database_that_is_away_are_no_exhausted_pool() -> None:
+    seen = {"db.up": 0.0, "db.pool.waiting": 5.0, "db.pool.utilization": 6.7}
+    assert names(TOPICS["writes"], seen) == ["database away"]
+
+
 def test_a_setting_that_nobody_could_propose_is_left_to_the_reader() -> None:
-    found = diagnose(TOPICS["latency"], Evidence({"db.pool.waiting": 3.0}))
+    found = diagnose(TOPICS["latency"], Evidence({"db.pool.waiting": 3.0, "db.pool.utilization": 95.0}))
     assert found.findings[0].fix[-1] == "amas up --config dbConnectionPoolSize=N"
