@@ -48,7 +48,7 @@ def crontab(config: Config) -> str:
     """Supercronic's format; a job that still runs is not begun again."""
     return f"""\
 # Rendered from the stack's configuration.
-* * * * * barman -q cron
+* * * * * amas backup upkeep --json
 {config.text("backupSchedule")} amas job run backup --limit-s 14400 -- amas backup now --json
 {config.text("proofSchedule")} amas job run proof --limit-s 14400 -- amas backup prove --json
 {config.text("offsiteSchedule")} amas job run offsite --limit-s 14400 -- amas backup offsite --json
