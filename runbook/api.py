@@ -91,9 +91,13 @@ class Api:
         return self._once(_Request("GET", path, self._keys.read, parameters=parameters))
 
     def put(self, path: str, value: Mapping[str, Any]) -> Answer:
-        """As the administrator; once, since what is asked for may have a reason to be refused."""
-        headers = {"Content-Type": "application/json"}
-        return self._once(_Request("PUT", path, self._keys.admin, headers, _encoded(value)))
+        return self._as_admin("PUT", path, value)
+
+    def post(self, path: str, value: Mapping[str, Any]) -> Answer:
+        return self._as_admin("POST", path, value)
+
+    def delete(self, path: str) -> Answer:
+        return self._as_admin("DELETE", path, None)
 
     def post_trace(self, trace: Mapping[str, Any], run_id: str) -> Answer:
         return self._post(_encoded(trace), "application/json", run_id)
@@ -120,6 +124,12 @@ class Api:
             if not page.get("nextCursor"):
                 return items
             parameters = {**parameters, "cursor": str(page["nextCursor"])}
+
+    def _as_admin(self, method: str, path: str, value: Mapping[str, Any] | None) -> Answer:
+        """Once, since what is asked for may have a reason to be refused."""
+        body = None if value is None else _encoded(value)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return self._once(_Request(method, path, self._keys.admin, headers, body))
 
     def _post(self, body: bytes, content_type: str, run_id: str) -> Answer:
         headers = {"Content-Type": content_type, RUN_HEADER: run_id}

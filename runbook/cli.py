@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import cache, checks, database, environment, places, support, switches, terminal
+from runbook import backups, cache, checks, database, environment, places, support, switches, terminal
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
@@ -45,6 +45,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
+app.add_typer(backups.app, name="backup")
 app.command()(traffic)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
