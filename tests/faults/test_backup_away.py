@@ -45,8 +45,8 @@ def test_the_backup_away_for_a_minute_stops_no_write_and_is_told(
     with capsys.disabled():
         print(  # noqa: T201 - the figures are the result
             f"\nbackup away {AWAY_S:.0f} s: {flood.figures()}, {len(stored)} rows; commits alone after "
-            f"{alone_s:.0f} s at {rate_per_s:.0f}/s, told after {told_s:.0f} s, together again {back_s:.0f} s "
-            "after its start"
+            f"{alone_s:.0f} s at {rate_per_s:.0f}/s, told after {told_s:.0f} s, together {back_s:.0f} s "
+            "again after it started"
         )
     assert flood.acknowledged - set(stored) == set(), "acknowledged and lost"
     assert len(stored) == len(set(stored)), "stored twice"
