@@ -104,7 +104,12 @@ def named_blocks(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-STATEMENTS = named_blocks("\n".join(file.read_text(encoding="utf-8") for file in sorted(SQL.glob("*.sql"))))
+# File by file: what stands before the first name of one is no part of the last block of another.
+STATEMENTS = {
+    name: text
+    for file in sorted(SQL.glob("*.sql"))
+    for name, text in named_blocks(file.read_text(encoding="utf-8")).items()
+}
 
 
 def _from_host(stack: str) -> str:

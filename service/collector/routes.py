@@ -34,6 +34,10 @@ def _nothing() -> Sequence[Facts]:
     return ()
 
 
+def _unknown() -> Facts | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Others:
     """What other parts tell about themselves, without waiting, in the form in which it is answered."""
@@ -41,6 +45,7 @@ class Others:
     leader: Callable[[], str | None] = _none
     alerts_status: Callable[[], Facts] = _empty
     switches: Callable[[], Sequence[Facts]] = _nothing
+    backup: Callable[[], Facts | None] = _unknown
 
 
 class About:
@@ -132,8 +137,7 @@ class About:
             "cache": {"hitRatePercent": _value(values, "cache.hit_rate")},
             "overheadMilliseconds": _value(values, "monitoring.overhead", digits=6),
             "switches": self._others.switches(),
-            # Backups are told by the verbs that make them.
-            "backup": None,
+            "backup": self._others.backup(),
         }
 
     def _replicas(self) -> list[Facts]:
