@@ -64,16 +64,21 @@ def copy(barman: Barman, place: Place, restic: Restic, now: datetime, progress: 
     return done
 
 
-def brought_back(restic: Restic, backup: Detail, barman: Barman, into: Path) -> tuple[Barman, Place]:
-    """The newest copy, with one backup and all WAL, as a Barman of its own would see it."""
-    needed = {one.id for one in barman.chain(backup)}
-    others = [one.id for one in barman.backups() if one.id not in needed]
-    restic.restore(into, [f"**/{SERVER}/base/{backup_id}" for backup_id in others])
+def catalog_of(restic: Restic, barman: Barman, into: Path) -> tuple[Barman, Place]:
+    """What the newest copy knows of its backups, as a Barman of its own sees it; no data yet."""
+    restic.restore(into, [f"**/{SERVER}/base/*", f"**/{SERVER}/wals/*/*"])
     home = next(into.rglob("state/manifests")).parent.parent
     configuration = into / "barman.conf"
     settings = barman.configuration.read_text(encoding="utf-8")
-    configuration.write_text(re.sub(HOME_OF, rf"\1{home}/barman", settings), encoding="utf-8")
+    configuration.write_text(HOME_OF.sub(rf"\1{home}/barman", settings), encoding="utf-8")
     return Barman(configuration), Place(home)
+
+
+def bring_back(restic: Restic, barman: Barman, backup: Detail, into: Path) -> None:
+    """One backup with those it builds upon, and all WAL."""
+    needed = {one.id for one in barman.chain(backup)}
+    others = [one.id for one in barman.backups() if one.id not in needed]
+    restic.restore(into, [f"**/{SERVER}/base/{backup_id}" for backup_id in others])
 
 
 def closing_lines(done: Copied) -> list[str]:

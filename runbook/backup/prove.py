@@ -71,36 +71,42 @@ def _recorded(  # noqa: PLR0913, PLR0917 - what both kinds share
     limit_s: float,
     progress: Progress,
     barman: Barman,
-    proven: Callable[[Run, Detail], Proof],
+    proven: Callable[[Run, str | None], Proof],
 ) -> dict[str, Any]:
-    began, tried = datetime.now(UTC), backup_id
+    began = datetime.now(UTC)
     try:
         with alone(place) as folder, ended_by_signals(), within(limit_s):
-            run = Run(barman, place, folder, limit_s, progress, began)
-            backup = barman.detail(chosen(barman.backups(), backup_id, None).id)
-            tried = backup.id
-            facts = proven(run, backup).as_json()
+            facts = proven(Run(barman, place, folder, limit_s, progress, began), backup_id).as_json()
     except AmasError as error:
         if error.exit_code == CheckFailed.exit_code:
-            records.write(record, proof.failure(error, tried, began))
+            records.write(record, proof.failure(error, backup_id, began))
         raise
     records.write(record, facts)
     return facts
 
 
-def _local(run: Run, backup: Detail) -> Proof:
+def _local(run: Run, backup_id: str | None) -> Proof:
+    backup = _chosen(run.barman, backup_id)
     manifest = _checked(run, backup)
     with run.progress.step("name this moment on the live database"):
         newest = _newest(backup)
     return _restored(run, backup, manifest, newest, run.clock())
 
 
-def _from_offsite(run: Run, backup: Detail) -> Proof:
-    started = run.clock()
-    with run.progress.step("bring the copy back"):
-        barman, place = offsite.brought_back(restic.of(run.place), backup, run.barman, run.folder / "offsite")
+def _from_offsite(run: Run, backup_id: str | None) -> Proof:
+    """Local backups do not count: the copy has to know by itself what is in it."""
+    started, repository, into = run.clock(), restic.of(run.place), run.folder / "offsite"
+    with run.progress.step("bring the copy's catalog back"):
+        barman, place = offsite.catalog_of(repository, run.barman, into)
+        backup = _chosen(barman, backup_id)
+    with run.progress.step(f"bring {backup.id} back"):
+        offsite.bring_back(repository, barman, backup, into)
     away = replace(run, barman=barman, place=place)
     return _restored(away, backup, _checked(away, backup), None, started)
+
+
+def _chosen(barman: Barman, backup_id: str | None) -> Detail:
+    return barman.detail(chosen(barman.backups(), backup_id, None).id)
 
 
 def _checked(run: Run, backup: Detail) -> Manifest:
@@ -139,10 +145,10 @@ def _restored(run: Run, backup: Detail, manifest: Manifest, newest: Newest | Non
     taken_s = run.clock() - started
     try:
         with run.progress.step("start, and compare with the manifest"):
-            taken_s += _replayed(run, scratch, manifest, "the backup")
+            taken_s += _replayed(run, scratch, manifest, f"backup {backup.id}")
         if newest:
             with run.progress.step("go on to the moment named, and compare with the live database"):
-                taken_s += _replayed(run, scratch, newest.manifest, "the newest")
+                taken_s += _replayed(run, scratch, newest.manifest, f"backup {backup.id} with the newest WAL")
         with run.progress.step("make it a server of its own, and read insights"):
             taken_s += _serves(run, scratch, last)
     finally:
