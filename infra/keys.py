@@ -170,6 +170,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "offsiteSchedule", "string", "30 4 * * *", CRON, "When the copy off site is brought up to date (UTC)"
     ),
+    Key("offsiteProofSchedule", "string", "30 5 * * 0", CRON, "When that copy is restored for proof (UTC)"),
     Key(
         "backupRetention",
         "string",

@@ -55,6 +55,12 @@ def jobs(config: Config) -> list[Job]:
         Job("backup", config.text("backupSchedule"), 14400, "backup now --json"),
         Job("proof", config.text("proofSchedule"), 14400, "backup prove --json"),
         Job("offsite", config.text("offsiteSchedule"), 14400, "backup offsite --json"),
+        Job(
+            "offsite-proof",
+            config.text("offsiteProofSchedule"),
+            14400,
+            "backup prove --from-offsite --json",
+        ),
     ]
 
 
