@@ -56,7 +56,7 @@ PROOFS = {
         ("tests/faults/test_stores_away.py", "service", "infra/components"),
     ),
     "backup-away": Proof(
-        "A minute without the backup at 300 posts a second: commits go on, an alert tells, nothing is lost; "
+        "A minute without the backup at 200 posts a second: commits go on, an alert tells, nothing is lost; "
         "a backup that stays away cannot fill the disk, and is told of before WAL is dropped",
         tests("tests/faults/test_backup_away.py", "-s"),
         (
