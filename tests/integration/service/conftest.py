@@ -95,6 +95,19 @@ class Database(Part):
         assert code == 0, output.decode()
         return output.decode()
 
+    @contextlib.contextmanager
+    def waiting_for_a_standby(self) -> Iterator[None]:
+        """Commits wait for one that never comes."""
+        self.superuser("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.superuser(
+                "SET synchronous_commit = local",
+                "ALTER SYSTEM RESET synchronous_standby_names",
+                "SELECT pg_reload_conf()",
+            )
+
     def await_ready(self) -> None:
         _until(lambda: self.rows("SELECT 1"), psycopg.Error)
 
