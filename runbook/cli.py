@@ -11,6 +11,7 @@ import typer
 
 from runbook import alerts as alert_page
 from runbook import (
+    backups,
     cache,
     checks,
     database,
@@ -69,6 +70,7 @@ app.add_typer(switches.app, name="switch")
 app.add_typer(alert_page.app, name="alerts")
 app.add_typer(audits.app, name="audit")
 app.add_typer(incidents.app, name="incident")
+app.add_typer(backups.app, name="backup")
 app.add_typer(job_app, name="job")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")

@@ -23,6 +23,7 @@ PART_LABEL = "amas.part"
 BEGIN_WITH = "./scripts/up"
 # What runs once asks a package source at most.
 ONCE_WITHIN_S = 300
+JOB_S = 300
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Engine(Protocol):
     ) -> list[LogLine]: ...
     def follow_log(self, container: Container, since: datetime) -> Iterator[LogLine]: ...
     def run_inside(self, container: Container, command: Sequence[str]) -> tuple[int, str]: ...
+    def run_again(self, container: Container) -> int: ...
     def volume_sizes(self, stack: str) -> dict[str, int]: ...
     def leftovers(self, stack: str) -> Leftovers: ...
     def remove_volumes(self, names: Sequence[str]) -> None: ...
@@ -146,6 +148,12 @@ class DockerEngine:
         output: bytes = self._client.api.exec_start(created["Id"])
         exit_code: int = self._client.api.exec_inspect(created["Id"])["ExitCode"]
         return exit_code, output.decode(errors="replace")
+
+    def run_again(self, container: Container) -> int:
+        """A job that has ended, from its start to its end; returns the exit code."""
+        one = self._client.containers.get(container.id)
+        one.start()
+        return int(one.wait(timeout=JOB_S)["StatusCode"])
 
     def volume_sizes(self, stack: str) -> dict[str, int]:
         mine = {volume.name for volume in self._volumes(stack)}

@@ -59,6 +59,10 @@ class MemoryEngine:
         self.commands.append([container.part, *command])
         return self.answer
 
+    def run_again(self, container: Container) -> int:
+        self.commands.append([container.part, "run again"])
+        return self.answer[0]
+
     def volume_sizes(self, stack: str) -> dict[str, int]:
         return {name: size for name, size in self.volumes.items() if name.startswith(f"amas-{stack}-")}
 

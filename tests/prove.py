@@ -43,7 +43,10 @@ PROOFS = {
     "faults": Proof(
         "What goes wrong during `up` is told with its cause and next command, and breaks nothing that served",
         tests(
-            "tests/faults", "--ignore tests/faults/test_rotation.py --ignore tests/faults/test_stores_away.py"
+            "tests/faults",
+            "--ignore tests/faults/test_rotation.py",
+            "--ignore tests/faults/test_stores_away.py",
+            "--ignore tests/faults/test_backup_away.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
@@ -62,6 +65,18 @@ PROOFS = {
             "tests/integration/service/test_storms.py",
             "tests/integration/service/test_heartbeat.py",
             "service/alerts",
+        ),
+    ),
+    "backup-away": Proof(
+        "A minute without the backup at 200 posts a second: commits go on, an alert tells, nothing is lost; "
+        "a backup that stays away cannot fill the disk, and is told of before WAL is dropped",
+        tests("tests/faults/test_backup_away.py", "-s"),
+        (
+            "tests/faults/test_backup_away.py",
+            "images/db",
+            "images/backup",
+            "infra/components",
+            "service/wal.py",
         ),
     ),
     "rotation": Proof(
