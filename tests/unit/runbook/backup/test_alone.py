@@ -79,5 +79,4 @@ def test_a_proof_that_hangs_is_ended_by_its_limit() -> None:
 
 def test_a_proof_that_is_told_to_stop_says_so() -> None:
     with pytest.raises(Ended, match="ended by SIGTERM"), ended_by_signals():
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
+        signal.raise_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.backup import barman as programs
 from runbook.backup.barman import Barman, reason_of
-from runbook.backup.catalog import Detail
+from runbook.backup.catalog import Detail, detail_of
 from runbook.errors import CheckFailed
 
 Says = Callable[..., Path]
@@ -70,7 +70,7 @@ def test_an_incremental_backup_names_its_parent(says: Says) -> None:
 
 def test_the_chain_goes_back_to_the_full_backup(monkeypatch: pytest.MonkeyPatch) -> None:
     parents = {"3": "2", "2": "1", "1": None}
-    details = {one: programs.detail_of(shown(one, parent)) for one, parent in parents.items()}
+    details = {one: detail_of(shown(one, parent)) for one, parent in parents.items()}
 
     def detail(self: Barman, backup_id: str) -> Detail:
         return details[backup_id]

@@ -39,7 +39,7 @@ class Twin:
     def detail(self, backup_id: str) -> Detail:
         return Detail(backup_id, DONE, 1, "1" * 24, "2" * 24, NOW, 1000)
 
-    def take(self, parent: str | None, tell: object) -> str:
+    def take(self, parent: str | None, _tell: object) -> str:
         self.did.append(f"take upon {parent}")
         if parent and self.refuses_incremental:
             raise CheckFailed("WAL summaries are required")
