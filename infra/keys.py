@@ -125,6 +125,23 @@ KEYS: tuple[Key, ...] = (
     Key("logMaxSizeMb", "integer", 10, Between(1, 1024), "Size at which a container's log file is rotated"),
     Key("logMaxFiles", "integer", 3, Between(1, 100), "Rotated log files kept per container"),
     Key("healthSchedule", "string", "0 */4 * * *", CRON, "When `amas health` runs by itself (UTC)"),
+    Key("dbGrowthSchedule", "string", "30 6 * * 1", CRON, "When `amas db growth` runs by itself (UTC)"),
+    Key(
+        "retentionSchedule",
+        "string",
+        "30 3 * * *",
+        CRON,
+        "When `amas retention simulate` looks by itself what the retention leaves (UTC)",
+    ),
+    Key(
+        "thresholdReviewSchedule",
+        "string",
+        "0 6 1 * *",
+        CRON,
+        "When `amas audit thresholds` runs by itself (UTC)",
+    ),
+    Key("capacitySchedule", "string", "0 7 1 */3 *", CRON, "When `amas capacity` runs by itself (UTC)"),
+    Key("auditSchedule", "string", "30 7 1 */3 *", CRON, "When `amas audit` runs by itself (UTC)"),
     Key(
         "backups",
         "boolean",
@@ -153,6 +170,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "offsiteSchedule", "string", "30 4 * * *", CRON, "When the copy off site is brought up to date (UTC)"
     ),
+    Key("offsiteProofSchedule", "string", "30 5 * * 0", CRON, "When that copy is restored for proof (UTC)"),
     Key(
         "backupRetention",
         "string",
@@ -315,6 +333,7 @@ REQUIRED_SECRETS: tuple[tuple[str, str], ...] = (
     ("dbMonitorPassword", "Password of amas_monitor: the exporter"),
     ("dbBackupPassword", "Password of amas_backup: the WAL receiver and base backups"),
     ("resticPassword", "Opens the copy off site, and nothing else does: `amas keys escrow` prints it"),
+    ("dbJobsPassword", "Password of amas_jobs: scheduled jobs and their records"),
     ("cachePassword", "Password of the cache Redis"),
     ("queuePassword", "Password of the queue Redis"),
     ("keyIngest", "API key that may post decisions"),

@@ -43,7 +43,10 @@ PROOFS = {
     "faults": Proof(
         "What goes wrong during `up` is told with its cause and next command, and breaks nothing that served",
         tests(
-            "tests/faults", "--ignore tests/faults/test_rotation.py --ignore tests/faults/test_stores_away.py"
+            "tests/faults",
+            "--ignore tests/faults/test_rotation.py",
+            "--ignore tests/faults/test_stores_away.py",
+            "--ignore tests/faults/test_backup_away.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
@@ -51,6 +54,18 @@ PROOFS = {
         "A minute without the database at 500 posts a second loses nothing; either Redis away fails nothing",
         tests("tests/faults/test_stores_away.py", "-s"),
         ("tests/faults/test_stores_away.py", "service", "infra/components"),
+    ),
+    "backup-away": Proof(
+        "A minute without the backup at 200 posts a second: commits go on, an alert tells, nothing is lost; "
+        "a backup that stays away cannot fill the disk, and is told of before WAL is dropped",
+        tests("tests/faults/test_backup_away.py", "-s"),
+        (
+            "tests/faults/test_backup_away.py",
+            "images/db",
+            "images/backup",
+            "infra/components",
+            "service/wal.py",
+        ),
     ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
