@@ -89,6 +89,11 @@ PROOFS = {
         tests("tests/e2e/test_secrets_nowhere.py"),
         ("tests/e2e/test_secrets_nowhere.py", "runbook", "infra"),
     ),
+    "backup-proof": Proof(
+        "A backup is proven by a restore; one tampered, short of WAL, of other versions or emptied is not",
+        tests("tests/integration/images/test_backup.py", "-s"),
+        ("tests/integration/images/test_backup.py", "runbook/backup", "images/backup"),
+    ),
     "bench": Proof(
         "The figures of the service: ingest, batches, reads, metrics, beside what they are measured against",
         "python -m tests.bench --seconds 6 --rounds 5",
