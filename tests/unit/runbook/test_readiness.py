@@ -1,13 +1,21 @@
 """What an operator is told while the service comes back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import httpx
 import pytest
+import stamina
 
 from runbook.api import Api, Keys, Unreachable
 from runbook.errors import CheckFailed
 from runbook.readiness import serve_anew
+
+
+@pytest.fixture(autouse=True)
+def without_waiting() -> Iterator[None]:
+    stamina.set_testing(True, attempts=2)
+    yield
+    stamina.set_testing(False)
 
 
 def service(readiness: Sequence[int], cleared: int = 204) -> tuple[Api, list[str]]:
@@ -26,7 +34,7 @@ def service(readiness: Sequence[int], cleared: int = 204) -> tuple[Api, list[str
 def test_the_cache_is_cleared_once_a_replica_is_ready() -> None:
     api, asked = service([503, 200])
     with api:
-        serve_anew(api, within_s=10)
+        serve_anew(api, within_s=1)
     assert asked == ["GET /ready", "GET /ready", "DELETE /api/cache/insights"]
 
 
