@@ -106,7 +106,7 @@ def insight(stack: Stack, decision_id: str) -> int:
 
 
 def stored(stack: Stack, run_id: str) -> int:
-    query = f"SELECT count(*) FROM decision_insights WHERE run_id = '{run_id}'"
+    query = f"SELECT count(*) FROM decision_insights WHERE run_id = '{run_id}'"  # noqa: S608 - our own word
     return int(stack.amas("db", "psql", "--", "-Atc", query).stdout)
 
 
