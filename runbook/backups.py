@@ -2,8 +2,14 @@
 
 import typer
 
+from runbook.backup import command as physical
 from runbook.portable import command as portable
 
 app = typer.Typer(help="Copies of the data, and back.", no_args_is_help=True, rich_markup_mode=None)
 app.command("export")(portable.export)
 app.command("import")(portable.import_)
+app.command("now")(physical.now)
+app.command("list")(physical.show_list)
+app.command("verify")(physical.check)
+app.command("prove")(physical.proof)
+app.command("recover")(physical.restore_into)

@@ -111,10 +111,14 @@ def facts_of(lines: Iterable[str]) -> Facts:
 
 def differences(expected: Facts, found: Facts) -> list[str]:
     """A line for each table that is not as the manifest says; none when every one is."""
+    return differences_of_tables(expected.tables, found.tables)
+
+
+def differences_of_tables(expected: Mapping[str, Table], found: Mapping[str, Table]) -> list[str]:
     return [
         line
-        for name, table in sorted(expected.tables.items())
-        for line in _differences_of(name, table, found.tables.get(name))
+        for name, table in sorted(expected.items())
+        for line in _differences_of(name, table, found.get(name))
     ]
 
 

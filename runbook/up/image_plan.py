@@ -229,9 +229,7 @@ def render_lock(lock: Lock) -> str:
 # What the host's clients know about reaching package sources; needed to build, never part of an image.
 
 
-def build_arguments(
-    parents: Mapping[str, str], environ: Mapping[str, str], apt_proxy: str
-) -> dict[str, str]:
+def build_arguments(parents: Mapping[str, str], environ: Mapping[str, str], apt_proxy: str) -> dict[str, str]:
     proxies = {name: environ[name] for name in PROXY_VARIABLES if environ.get(name)}
     if apt_proxy and not {"http_proxy", "HTTP_PROXY"} & proxies.keys():
         proxies["http_proxy"] = apt_proxy

@@ -66,9 +66,13 @@ def ensure_images(progress: Progress, tools_bin: Path) -> Lock:
     base, others = plan_all(places.ROOT, tools_bin)
     known = read_lock(places.image_lock())
     lock: Lock = {"base": _ensure(base, {}, known, progress)}
+
+    def ensured(plan: Plan) -> Entry:
+        return _ensure(plan, lock, known, progress)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for wave in waves(others, lock):
-            entries = list(pool.map(lambda plan: _ensure(plan, lock, known, progress), wave))
+            entries = list(pool.map(ensured, wave))
             lock |= {plan.recipe.name: entry for plan, entry in zip(wave, entries, strict=True)}
     write_lock(lock, places.image_lock())
     return lock

@@ -166,12 +166,12 @@ def test_lock_that_cannot_be_read_is_none(tmp_path: Path, content: str | None) -
 
 def test_proxies_of_the_host_reach_the_build_and_apts_own_fills_in() -> None:
     environ = {"https_proxy": "http://proxy:1", "PATH": "/bin", "no_proxy": ""}
-    assert image_plan.build_arguments("amas/base:1", environ, "http://apt:2") == {
+    assert image_plan.build_arguments({"PARENT": "amas/base:1"}, environ, "http://apt:2") == {
         "PARENT": "amas/base:1",
         "https_proxy": "http://proxy:1",
         "http_proxy": "http://apt:2",
     }
-    assert image_plan.build_arguments("b", {"HTTP_PROXY": "http://proxy:1"}, "http://apt:2") == {
+    assert image_plan.build_arguments({"PARENT": "b"}, {"HTTP_PROXY": "http://proxy:1"}, "http://apt:2") == {
         "PARENT": "b",
         "HTTP_PROXY": "http://proxy:1",
     }

@@ -1,0 +1,101 @@
+"""What a proof has found, and the record of the last one. Pure but for the file."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.backup.manifest import Content, Manifest, differences
+from runbook.backup.place import Place
+from runbook.errors import AmasError, CheckFailed
+
+SHOWN_REASONS = 5
+# Beside the data: WAL that a restored server writes itself, and its log.
+SPARE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Seconds: `rto_s` from nothing to a server that answers; `rpo_s` from a commit to its copy here.
+
+    `pitr_rows`: rows found at a moment just before the proof, by the newest WAL.
+    """
+
+    backup_id: str
+    checked_at: str
+    rows: int
+    tables: int
+    pitr_rows: int
+    rto_s: float
+    rpo_s: float
+    took_s: float
+    restored_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ok": True,
+            "backupId": self.backup_id,
+            "checkedAt": self.checked_at,
+            "rows": self.rows,
+            "tables": self.tables,
+            "pitrRows": self.pitr_rows,
+            "rtoS": round(self.rto_s, 2),
+            "rpoS": round(self.rpo_s, 3),
+            "tookS": round(self.took_s, 2),
+            "restoredBytes": self.restored_bytes,
+        }
+
+
+def refuse_differences(what: str, expected: Content, found: Content) -> None:
+    lines = differences(expected, found)
+    if lines:
+        raise CheckFailed("\n".join([f"{what} is not what was there:", *lines[:SHOWN_REASONS]]), _next(lines))
+
+
+def _next(lines: Sequence[str]) -> str:
+    versions = any(line.startswith(("PostgreSQL is", "extension ")) for line in lines)
+    return "amas outdated" if versions else "amas backup now --full"
+
+
+def refuse_full_disk(free_bytes: int, cluster_bytes: int, wal_bytes: int) -> None:
+    """Before anything is copied: a disk that fills half-way stops whoever else writes there."""
+    needed = cluster_bytes + wal_bytes + SPARE_BYTES
+    if free_bytes < needed:
+        raise CheckFailed(
+            f"the scratch disk is full: {free_bytes >> 20} MiB free, {needed >> 20} MiB needed for a restore",
+            "df -h",
+        )
+
+
+def refuse_empty(manifest: Manifest) -> None:
+    if not manifest.content.tables:
+        raise CheckFailed("the backup holds no table at all: there is nothing to prove", "amas db size")
+
+
+def failure(error: AmasError, backup_id: str | None, checked_at: str) -> dict[str, Any]:
+    return {"ok": False, "backupId": backup_id, "checkedAt": checked_at, **error.as_json()}
+
+
+# The record, which `amas backup status` shows and the next backup heeds.
+
+
+def record(place: Place, facts: Mapping[str, Any]) -> None:
+    place.last_proof.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = place.last_proof.with_name(f".{place.last_proof.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    unfinished.replace(place.last_proof)
+
+
+def last(place: Place) -> dict[str, Any] | None:
+    try:
+        told = json.loads(place.last_proof.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def has_failed(place: Place) -> bool:
+    """The last one, if there was one."""
+    told = last(place)
+    return told is not None and not told.get("ok")
