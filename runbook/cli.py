@@ -20,6 +20,7 @@ from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
+from runbook.restore import inside
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
 from runbook.traffic.command import traffic
@@ -46,6 +47,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
 app.add_typer(backups.app, name="backup")
+app.add_typer(inside.app, name="generation", hidden=True)
 app.command()(traffic)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
