@@ -42,6 +42,7 @@ from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
 from service.stores import Stores, for_reads, real_stores
+from service.wal import Wal
 
 # The writer's own retries end before this does.
 DRAIN_QUEUE_S = 10.0
@@ -226,7 +227,12 @@ class Service:
             Probe("stores", self._outside),
             Probe("spool", self.recording.facts.of_spool, {"spool.up": (0.0, 1)}),
             Probe("insights", self.recording.facts.of_database),
+            Probe("wal", self._wal().facts),
         ]
+
+    def _wal(self) -> Wal:
+        wanted = self._settings.wal_durability == "sync"
+        return Wal(self._stores.reads, self._metrics, wanted, _now)
 
     async def _outside(self) -> dict[str, Measured]:
         """1 for each store that answers, 0 for each that does not; asked once a second at most."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from service import keys, pace
 from service.admin import switches
 from service.collector.snapshot import Counters
 from service.insights.decision import Outcome
+from service.wal import SERIES as WAL_SERIES
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -89,15 +91,12 @@ class Metrics:
         self.requests = Requests(self.registry)
         self.alerts = AlertSeries(self.registry)
         self._lag = self._gauge("amas_event_loop_lag_seconds", "How late the event loop woke last time.")
-        self._collected_at = prometheus.Gauge(
-            "amas_collector_last_run_timestamp_seconds",
-            "When the last interval ended well, 0 for never.",
-            registry=self.registry,
+        self._wal = {name: self._gauge(*series) for name, series in WAL_SERIES.items()}
+        self._collected_at = self._gauge(
+            "amas_collector_last_run_timestamp_seconds", "When the last interval ended well, 0 for never."
         )
-        self._collecting_s = prometheus.Gauge(
-            "amas_collector_duration_seconds",
-            "What the last interval took, from taking it to keeping it.",
-            registry=self.registry,
+        self._collecting_s = self._gauge(
+            "amas_collector_duration_seconds", "What the last interval took, from taking it to keeping it."
         )
         self.tasks_ended = self._plain("amas_tasks_ended", "Loops that ended while the replica went on.")
         self._collector_errors = self._plain("amas_collector_errors", "Intervals that failed.")
@@ -143,6 +142,10 @@ class Metrics:
         self._oldest_chunk.set(oldest_chunk_age_s)
         if last_success is not None:
             self._retained_at.set(last_success)
+
+    def wal(self, values: Mapping[str, float]) -> None:
+        for name, gauge in self._wal.items():
+            gauge.set(values.get(name, math.nan))
 
     def watch_spool(self, length: Callable[[], float]) -> None:
         gauge = self._gauge("amas_spool_length", "Decisions that wait in the spool, as last seen here.")

@@ -198,6 +198,17 @@ FROM (
     FROM decision_dead_letters AS d
 ) AS l;
 
+-- name: wal_facts
+SELECT
+    w.synchronous,
+    w.lag_bytes,
+    w.heard_at,
+    w.away_since,
+    w.retained_bytes,
+    w.safe_bytes,
+    w.slot_lost
+FROM wal_facts() AS w;
+
 -- name: insight_by_time
 -- A UUIDv7: its time leads to one chunk.
 SELECT d.insight::text

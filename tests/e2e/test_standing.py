@@ -118,7 +118,7 @@ def test_health_passes_from_the_host_and_as_the_scheduled_job(stack: Stack) -> N
 def test_status_names_every_part_and_its_health(stack: Stack) -> None:
     report = as_json(stack.amas("status", "--json").stdout)
     healthy = {part["part"] for part in report["parts"] if part["state"] == "healthy"}
-    assert {"db", "cache", "queue", "api", "lb", "prometheus", "scheduler"} <= healthy
+    assert {"db", "cache", "queue", "backup", "api", "lb", "prometheus", "scheduler"} <= healthy
 
 
 def test_logs_of_a_part_can_be_read(stack: Stack) -> None:

@@ -15,6 +15,7 @@ FROM (
     ('amas_app', 'NOLOGIN'),
     ('amas_reader', 'LOGIN'),
     ('amas_monitor', 'LOGIN'),
+    ('amas_backup', 'LOGIN REPLICATION'),
     ('amas_health', 'LOGIN')
 ) AS wanted (name, kind)
 WHERE wanted.name NOT IN (SELECT rolname FROM pg_roles)
@@ -25,5 +26,17 @@ ALTER ROLE amas_health PASSWORD NULL CONNECTION LIMIT 5;
 GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO amas_owner;
 GRANT pg_monitor, pg_use_reserved_connections TO amas_monitor;
 GRANT pg_use_reserved_connections TO amas_health;
+
+-- What Barman's manual asks for, and no table. Rights on functions are of one database: its own.
+GRANT pg_monitor, pg_checkpoint TO amas_backup;
+GRANT EXECUTE ON FUNCTION
+pg_backup_start(text, boolean),
+pg_backup_stop(boolean),
+pg_switch_wal(),
+pg_create_restore_point(text)
+TO amas_backup;
+SELECT format('GRANT CONNECT ON DATABASE %I TO amas_backup', current_database())
+WHERE current_database() <> 'postgres'
+\gexec
 
 COMMIT;

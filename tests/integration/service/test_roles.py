@@ -30,6 +30,7 @@ APP = {
     "prune_letters(timestamp with time zone,integer)": "EXECUTE",
     "drop_old_metric_snapshots()": "EXECUTE",
     "prune_alert_history(integer)": "EXECUTE",
+    "wal_facts()": "EXECUTE",
 }
 # People and reports: everything that was recorded, and nothing to change.
 READER = dict.fromkeys(
@@ -54,6 +55,7 @@ EXPECTED = {
     "amas_reader": READER | CONNECT,
     "amas_monitor": MONITOR | CONNECT,
     "amas_health": CONNECT,
+    "amas_backup": CONNECT,
     "public": {"schema public": "USAGE"},
 }
 
