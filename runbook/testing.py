@@ -64,11 +64,14 @@ class MemoryEngine:
 
     def start(self, container: Container) -> None:
         self.commands.append([container.part, "start"])
-        self.held[self.held.index(container)] = replace(container, state="running", health="healthy")
+        self._become(container, state="running", health="healthy")
 
     def stop(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
         self.commands.append([container.part, "stop"])
-        self.held[self.held.index(container)] = replace(container, state="exited", health=None)
+        self._become(container, state="exited", health=None)
+
+    def _become(self, container: Container, **changes: Any) -> None:
+        self.held = [replace(one, **changes) if one.id == container.id else one for one in self.held]
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:  # noqa: ARG002
         self.volumes.setdefault(name, 0)

@@ -69,7 +69,8 @@ def look(site: Site, wanted: Wanted, now: datetime, progress: Progress) -> Plan:
 def restore(site: Site, made: Plan, open_api: "afterwards.OpenApi", progress: Progress) -> Restored:
     began = time.monotonic()
     with progress.step("stop the database"):
-        stopped = [_stopped(site, part) for part in (BACKUP, DATABASE)]
+        # In this order: the receiver gets all that the database still has to send.
+        stopped = [_stopped(site, part) for part in (DATABASE, BACKUP)]
     with started_again_on_failure(site, stopped):
         built = site.generation(progress, *_build_words(made))
     with progress.step(f"serve {made.generation}"), turned_back_on_failure(site, made, progress):
