@@ -47,7 +47,7 @@ class Recovered:
 def recover(
     barman: Barman, place: Place, backup: Detail, into: Path, target: Target, tell: Callable[[], None]
 ) -> Recovered:
-    """`into` must not exist yet. What the receiver has finished is archived; nothing else is written elsewhere."""
+    """`into` must not exist yet. Besides, what the receiver has finished goes into the archive."""
     if backup.status != DONE:
         raise CheckFailed(f"backup {backup.id} has status {backup.status}, not {DONE}", "amas backup list")
     if into.exists():

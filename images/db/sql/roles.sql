@@ -27,8 +27,9 @@ GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO amas_owner;
 GRANT pg_monitor, pg_use_reserved_connections TO amas_monitor;
 GRANT pg_use_reserved_connections TO amas_health;
 
--- What Barman's manual asks for, and no table. Rights on functions are of one database: its own.
-GRANT pg_monitor, pg_checkpoint TO amas_backup;
+-- What Barman's manual asks for. Reading adds nothing for a role that may copy the whole server; pg_maintain lets it
+-- hold writers still while a moment is named that restores are compared with. Rights on functions are of one database: its own.
+GRANT pg_monitor, pg_checkpoint, pg_read_all_data, pg_maintain TO amas_backup;
 GRANT EXECUTE ON FUNCTION
 pg_backup_start(text, boolean),
 pg_backup_stop(boolean),
