@@ -52,6 +52,11 @@ PROOFS = {
         tests("tests/faults/test_stores_away.py", "-s"),
         ("tests/faults/test_stores_away.py", "service", "infra/components"),
     ),
+    "restore": Proof(
+        "A database lost with its volume, restored twice and to a moment, and a lost host: nothing missing",
+        tests("tests/faults/test_restore.py", "-s"),
+        ("tests/faults/test_restore.py", "runbook/restore", "runbook/backup", "images/backup"),
+    ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
         tests("tests/faults/test_rotation.py", "-s"),

@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from runbook import places, terminal
+from runbook import escrow, places, terminal
 from runbook.connections import database_name
 from runbook.engine import connect
 from runbook.errors import EnvironmentMissing, UsageError
@@ -21,7 +22,7 @@ from runbook.switches import api_of
 MEMORY_MB = 768
 
 
-def restore(
+def restore(  # noqa: PLR0913, PLR0917 - one parameter an option
     stack: StackName,
     to: Annotated[
         str | None, typer.Option(metavar="TIME", help="A moment with its offset; default: all there is.")
@@ -34,6 +35,16 @@ def restore(
     discard_old: Annotated[
         bool, typer.Option("--discard-old", help="Delete the data directories that earlier restores kept.")
     ] = False,
+    from_offsite: Annotated[
+        bool, typer.Option("--from-offsite", help="On an empty host: bring back the whole stack.")
+    ] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The recovery sheet, from `amas keys escrow`.")
+    ] = None,
+    repository: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER|URL", help="Where the copy lies now; default: as on the sheet."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the database back from its backups, and prove it before it serves. Runs on the host.
@@ -45,6 +56,9 @@ def restore(
     from runbook.up.sole import sole_run  # noqa: PLC0415
 
     progress, wanted = terminal.Progress(), Wanted(moment(to) if to else None, backup)
+    if from_offsite:
+        _bring_back(stack, sheet, repository, wanted, yes, progress, as_json=as_json)
+        return
     with sole_run(stack):
         site = flow.Site(Stack(stack), connect(), oneshot_of(Stack(stack)))
         if discard_old:
@@ -59,6 +73,50 @@ def restore(
         done = flow.restore(site, made, lambda: api_of(site.stack), progress)
     facts = {**flow.as_json(done), "steps": dict(progress.finished)}
     _show(facts, flow.closing_lines(done), as_json=as_json)
+
+
+def _bring_back(  # noqa: PLR0913 - the options of one verb
+    stack: str,
+    sheet: Path | None,
+    repository: str | None,
+    wanted: Wanted,
+    yes: str | None,
+    progress: terminal.Progress,
+    *,
+    as_json: bool,
+) -> None:
+    from runbook.restore import flow, total_loss  # noqa: PLC0415 - host only: releases by pulumi
+    from runbook.up.sole import sole_run  # noqa: PLC0415
+
+    held = _read(sheet)
+    if held.stack != stack:
+        raise UsageError(
+            f"the sheet is of stack `{held.stack}`, not of `{stack}`",
+            f"the same command with --stack {held.stack}",
+        )
+    demand(
+        stack, yes, [f"stack `{stack}` is made here, from the copy off site and the sheet of {held.made_at}"]
+    )
+    oneshot = OneShot(stack, image("backup"), MEMORY_MB, _mounts(stack))
+    site = flow.Site(Stack(stack), connect(), total_loss.reaching(oneshot, held, repository))
+    with sole_run(stack):
+        done = total_loss.restore_from_offsite(
+            held, site, wanted, datetime.now(UTC), lambda: api_of(site.stack), progress
+        )
+    facts = {**flow.as_json(done), "steps": dict(progress.finished)}
+    _show(facts, flow.closing_lines(done), as_json=as_json)
+
+
+def _read(sheet: Path | None) -> escrow.Sheet:
+    if sheet is None:
+        raise UsageError(
+            "--sheet is missing: the recovery sheet opens the copy off site",
+            "amas backup restore --from-offsite --sheet FILE",
+        )
+    try:
+        return escrow.read(sheet.read_text(encoding="utf-8"))
+    except OSError as reason:
+        raise UsageError(f"--sheet {sheet}: {reason.strerror}") from None
 
 
 def demand(stack: str, typed: str | None, shown: list[str]) -> None:
@@ -81,9 +139,13 @@ def oneshot_of(stack: Stack) -> OneShot:
         stack.name,
         image("backup"),
         int(memory.value) if memory else MEMORY_MB,
-        {f"amas-{stack.name}-db": DATA, f"amas-{stack.name}-backup": KEPT},
+        _mounts(stack.name),
         {"AMAS_DATABASE": database_name(config)},
     )
+
+
+def _mounts(stack: str) -> dict[str, str]:
+    return {f"amas-{stack}-db": DATA, f"amas-{stack}-backup": KEPT}
 
 
 def image(name: str) -> str:

@@ -5,7 +5,7 @@ turns the link back first.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -43,7 +43,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Restored:
-    """`rtoS`: from the stop of the database until the service was ready on what was restored."""
+    """`rtoS`: from the stop of the database, or the start on an empty host, until the service was ready."""
 
     stack: str
     generation: str
@@ -72,11 +72,23 @@ def restore(site: Site, made: Plan, open_api: "afterwards.OpenApi", progress: Pr
         # In this order: the receiver gets all that the database still has to send.
         stopped = [_stopped(site, part) for part in (DATABASE, BACKUP)]
     with started_again_on_failure(site, stopped):
-        built = site.generation(progress, *_build_words(made))
+        built = site.generation(progress, *build_words(made))
     with progress.step(f"serve {made.generation}"), turned_back_on_failure(site, made, progress):
         site.generation(progress, "switch", made.generation, f"--timeline={built['timeline']}")
         _start(site, progress)
         afterwards.bring_up_to_date(site.engine, site.stack.name, progress)
+    return served(site, made, built, open_api, progress, began)
+
+
+def served(
+    site: Site,
+    made: Plan,
+    built: Mapping[str, Any],
+    open_api: "afterwards.OpenApi",
+    progress: Progress,
+    began: float,
+) -> Restored:
+    """The end of every restore: ready, drained, and guarded by a backup of its own."""
     with open_api() as api:
         with progress.step("until the service is ready"):
             serve_anew(api)
@@ -153,7 +165,7 @@ def as_json(done: Restored) -> dict[str, Any]:
     return asdict(done)
 
 
-def _build_words(made: Plan) -> list[str]:
+def build_words(made: Plan) -> list[str]:
     target = [f"--to={made.to.isoformat()}"] if made.to else []
     return ["build", made.generation, f"--backup={made.backup.id}", *target]
 

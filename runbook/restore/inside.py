@@ -1,8 +1,10 @@
 """The steps of a restore that need the data volume: run by `amas backup restore` in one-shot containers."""
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -16,6 +18,7 @@ from runbook.backup.place import Place
 from runbook.errors import EnvironmentMissing
 from runbook.restore.build import Order
 from runbook.restore.build import build as building
+from runbook.restore.fetched import fetch as fetching
 from runbook.restore.generations import DATA, Volume
 from runbook.restore.plan import moment
 from runbook.restore.receiver import hand_over
@@ -40,6 +43,17 @@ def look() -> None:
             "freeBytes": volume.free_bytes(),
         }
     )
+
+
+@app.command()
+def fetch() -> None:
+    """Bring the copy off site onto an empty volume. Runs inside a one-shot container.
+
+    Reads password and credentials as JSON from stdin.
+    """
+    given = json.load(sys.stdin)
+    files = fetching(_place(), given["password"], given["credentials"], terminal.Progress())
+    terminal.show_json({"stack": files})
 
 
 @app.command()

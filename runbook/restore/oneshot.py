@@ -24,7 +24,10 @@ ERROR, NEXT = "error: ", "next: "
 
 @dataclass(frozen=True)
 class OneShot:
-    """`mounts`: volume name, or an absolute path of the host, to the path inside (`:ro` for reading)."""
+    """`mounts`: volume name, or an absolute path of the host, to the path inside (`:ro` for reading).
+
+    Without a network, but for a copy that lies on another host.
+    """
 
     stack: str
     image: str
