@@ -104,7 +104,11 @@ def named_blocks(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-STATEMENTS = named_blocks("\n".join(file.read_text(encoding="utf-8") for file in sorted(SQL.glob("*.sql"))))
+STATEMENTS = {
+    name: block
+    for file in sorted(SQL.glob("*.sql"))
+    for name, block in named_blocks(file.read_text(encoding="utf-8")).items()
+}
 
 
 def _from_host(stack: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,13 @@ class Barman:
     def settle(self, backup_id: str) -> None:
         """Lets it look whether all the WAL of a backup is here; then its status is DONE."""
         self._asked("check-backup", SERVER, backup_id)
+
+    def upkeep(self) -> None:
+        """Archives, prunes by retention, settles what waits; starts a receiver should there be none."""
+        command = ["barman", "--config", str(self.configuration), "--quiet", "cron", "--keep-descriptors"]
+        # Never by a pipe: the receiver would hold it open.
+        if subprocess.run(command, check=False, stdout=sys.stderr).returncode != 0:
+            raise CheckFailed("barman cron failed; its lines above say why", "amas backup verify")
 
     def delete(self, backup_id: str) -> None:
         self._asked("delete", SERVER, backup_id)

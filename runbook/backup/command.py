@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from runbook import terminal
-from runbook.backup import listing, place, prove, recover, take, verify
+from runbook import checks, terminal
+from runbook.backup import listing, offsite, place, prove, recover, restic, status, take, verify
 from runbook.backup.barman import Barman
 from runbook.backup.catalog import chosen
 from runbook.backup.place import Place
@@ -69,15 +70,62 @@ def check(stack: StackName, backup: BackupId = None, as_json: AsJson = False) ->
 
 
 def proof(
-    stack: StackName, backup: BackupId = None, limit_s: LimitS = prove.LIMIT_S, as_json: AsJson = False
+    stack: StackName,
+    backup: BackupId = None,
+    from_offsite: Annotated[
+        bool, typer.Option("--from-offsite", help="Bring it back from the copy off site first.")
+    ] = False,
+    limit_s: LimitS = prove.LIMIT_S,
+    as_json: AsJson = False,
 ) -> None:
     """Restore a backup into a scratch server and compare it. Runs on the host and in the backup container.
 
     Looks at the moment of its manifest and at one just before the proof; measures how long a restore
     takes and how old the newest copy is. Exits with 1 when anything differs.
     """
-    facts = prove.prove(Barman(), inside(stack), backup, limit_s, Progress())
+    proven = prove.prove_offsite if from_offsite else prove.prove
+    facts = proven(Barman(), inside(stack), backup, limit_s, Progress())
     _show(facts, lambda: terminal.show_lines(listing.proof_lines(facts)), as_json=as_json)
+
+
+def copy_offsite(stack: StackName, as_json: AsJson = False) -> None:
+    """Bring the encrypted copy off site up to date, and check it.
+
+    Runs on the host and in the backup container.
+    What is past its retention is forgotten there too, and a part of the content is read back each time.
+    """
+    where = inside(stack)
+    done = offsite.copy(Barman(), where, restic.of(where), datetime.now(UTC), Progress())
+    _show(done.as_json(), lambda: terminal.show_lines(offsite.closing_lines(done)), as_json=as_json)
+
+
+def standing(stack: StackName, as_json: AsJson = False) -> None:
+    """Ages of backup, proof and copy off site, and how WAL comes in.
+
+    Runs on the host and in the backup container.
+    Exits with 1 when something is late or failed.
+    """
+    seen = status.look(Barman(), inside(stack))
+    found = status.judge(seen, datetime.now(UTC))
+    facts = {
+        "ok": checks.passed(found),
+        "checks": [asdict(one) for one in found],
+        "proof": seen.proof,
+        "offsite": seen.offsite,
+        "offsiteProof": seen.offsite_proof,
+        "slot": seen.slot,
+    }
+    rows = [[one.name, one.state, one.value or "-", one.reason or one.target] for one in found]
+    _show(facts, lambda: terminal.show_table(["check", "state", "value", "target"], rows), as_json=as_json)
+    if not checks.passed(found):
+        raise typer.Exit(CheckFailed.exit_code)
+
+
+def upkeep(stack: StackName, as_json: AsJson = False) -> None:
+    """Archive WAL, prune by the retention. Runs each minute in the backup container."""
+    inside(stack)
+    Barman().upkeep()
+    _show({"ok": True}, lambda: None, as_json=as_json)
 
 
 def restore_into(

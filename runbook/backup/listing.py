@@ -26,9 +26,14 @@ def cells(one: Backup) -> list[str]:
 
 
 def proof_lines(facts: Mapping[str, Any]) -> list[str]:
-    return [
+    lines = [
         f"proven    {facts['backupId']}  {facts['rows']:,} rows in {facts['tables']} tables",
-        f"newest    {facts['pitrRows']:,} rows at the moment before the proof",
         f"RTO       {seconds(facts['rtoS'])} for {size(facts['restoredBytes'])}",
+    ]
+    if facts["pitrRows"] is None:
+        return lines
+    return [
+        *lines,
+        f"newest    {facts['pitrRows']:,} rows at the moment before the proof",
         f"RPO       {facts['rpoS']:.3f} s from a commit to its copy",
     ]

@@ -5,12 +5,12 @@ show the very same figures.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runbook.backup import records
 from runbook.errors import CheckFailed
 from runbook.portable.manifest import Table, differences_of_tables
 
@@ -91,13 +91,7 @@ def _insights(expected: Content, found: Content) -> list[str]:
 
 
 def written(manifest: Manifest, path: Path) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(
-        json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2) + "\n", encoding="utf-8"
-    )
-    unfinished.replace(path)
+    records.write(path, {"format": FORMAT, **asdict(manifest)})
 
 
 def read(path: Path) -> Manifest:

@@ -53,6 +53,10 @@ class Place:
         return self.home / "state" / "last-proof.json"
 
     @property
+    def last_offsite_proof(self) -> Path:
+        return self.home / "state" / "last-offsite-proof.json"
+
+    @property
     def last_offsite(self) -> Path:
         return self.home / "state" / "last-offsite.json"
 

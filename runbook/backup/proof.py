@@ -1,11 +1,11 @@
-"""What a proof has found, and the record of the last one. Pure but for the file."""
+"""What a proof has found, and whether that is what was there."""
 
-import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from runbook.backup import records
 from runbook.backup.manifest import Content, Manifest, differences
 from runbook.backup.place import Place
 from runbook.errors import AmasError, CheckFailed
@@ -19,16 +19,17 @@ SPARE_BYTES = 256 * 1024 * 1024
 class Proof:
     """Seconds: `rto_s` from nothing to a server that answers; `rpo_s` from a commit to its copy here.
 
-    `pitr_rows`: rows found at a moment just before the proof, by the newest WAL.
+    `pitr_rows`: rows found at a moment just before the proof, by the newest WAL; it and `rpo_s` are None
+    for a copy off site, which is as old as it is.
     """
 
     backup_id: str
     checked_at: str
     rows: int
     tables: int
-    pitr_rows: int
+    pitr_rows: int | None
     rto_s: float
-    rpo_s: float
+    rpo_s: float | None
     took_s: float
     restored_bytes: int
 
@@ -41,7 +42,7 @@ class Proof:
             "tables": self.tables,
             "pitrRows": self.pitr_rows,
             "rtoS": round(self.rto_s, 2),
-            "rpoS": round(self.rpo_s, 3),
+            "rpoS": None if self.rpo_s is None else round(self.rpo_s, 3),
             "tookS": round(self.took_s, 2),
             "restoredBytes": self.restored_bytes,
         }
@@ -73,29 +74,12 @@ def refuse_empty(manifest: Manifest) -> None:
         raise CheckFailed("the backup holds no table at all: there is nothing to prove", "amas db size")
 
 
-def failure(error: AmasError, backup_id: str | None, checked_at: str) -> dict[str, Any]:
+def failure(error: AmasError, backup_id: str | None, began: datetime) -> dict[str, Any]:
+    checked_at = began.isoformat(timespec="seconds")
     return {"ok": False, "backupId": backup_id, "checkedAt": checked_at, **error.as_json()}
-
-
-# The record, which `amas backup status` shows and the next backup heeds.
-
-
-def record(place: Place, facts: Mapping[str, Any]) -> None:
-    place.last_proof.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = place.last_proof.with_name(f".{place.last_proof.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    unfinished.replace(place.last_proof)
-
-
-def last(place: Place) -> dict[str, Any] | None:
-    try:
-        told = json.loads(place.last_proof.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None
 
 
 def has_failed(place: Place) -> bool:
     """The last one, if there was one."""
-    told = last(place)
+    told = records.read(place.last_proof)
     return told is not None and not told.get("ok")

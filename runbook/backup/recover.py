@@ -55,6 +55,8 @@ def recover(
     barman.archive()
     refuse_holes(place, backup)
     barman.recover(backup.id, into, tell)
+    # Of an incremental backup without tablespaces Barman makes none, and the server does not start without.
+    (into / "pg_tblspc").mkdir(mode=0o700, exist_ok=True)
     partial = gather_wal(place.streaming, into)
     write_target(into, target)
     segments = sorted(one.name for one in (into / "pg_wal").iterdir() if wal.SEGMENT.fullmatch(one.name))

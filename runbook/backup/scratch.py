@@ -3,19 +3,16 @@
 The same programs as the database's, the same baked settings; its only door is a socket in a tmpfs.
 """
 
-import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runbook.backup.place import Place
 from runbook.backup.recover import Target, write_target
-from runbook.errors import AmasError, CheckFailed, EnvironmentMissing, UsageError
+from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
 from runbook.sql_session import Session
 
 STOP_S = 60
@@ -40,33 +37,6 @@ MEANINGS = {
         "amas backup prove",
     ),
 }
-
-
-@contextmanager
-def alone(place: Place) -> Iterator[Path]:
-    """The folder for one proof. The kernel's lock ends with its process, so a killed proof leaves none."""
-    place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (place.run / "proof.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError("another proof is running", "amas backup status") from None
-        folder = place.scratch / "proof"
-        sweep(folder)
-        folder.mkdir(mode=0o700, parents=True)
-        try:
-            yield folder
-        finally:
-            sweep(folder)
-
-
-def sweep(folder: Path) -> None:
-    """Ends a server that a killed proof left there, then removes the files."""
-    with suppress(OSError, ValueError):
-        pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
-        if str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Scratch:
