@@ -18,6 +18,7 @@ from runbook.api import Api
 from runbook.connections import connections
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
 from runbook.restore import inside
@@ -48,6 +49,7 @@ app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
 app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
+app.add_typer(job_app, name="job")
 app.command()(traffic)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}

@@ -24,6 +24,7 @@ DATABASE_ROLES = {
     "dbReaderPassword": "amas_reader",
     "dbMonitorPassword": "amas_monitor",
     "dbBackupPassword": "amas_backup",
+    "dbJobsPassword": "amas_jobs",
 }
 ROTATED = (*PASSWORDS, *KEYS)
 REDIS_PARTS = {"cachePassword": "cache", "queuePassword": "queue"}

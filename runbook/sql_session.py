@@ -104,10 +104,11 @@ def named_blocks(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+# File by file: what stands before the first name of one is no part of the last block of another.
 STATEMENTS = {
-    name: block
+    name: text
     for file in sorted(SQL.glob("*.sql"))
-    for name, block in named_blocks(file.read_text(encoding="utf-8")).items()
+    for name, text in named_blocks(file.read_text(encoding="utf-8")).items()
 }
 
 

@@ -38,6 +38,7 @@ from service.errors import Problem, StoreUnavailable
 from service.insights.ingest import Ingest
 from service.insights.recording import Cluster, Outside, Recording
 from service.insights.writer import WriterFailed
+from service.jobs import Jobs
 from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
@@ -66,12 +67,14 @@ class Service:
         self._keys = keys.parse(settings.api_keys, metrics.key_refused)
         self.switches = switches.Switches(stores.board, _configured(settings))
         self.trail = Trail(stores.reads, metrics.audit_lost)
+        self.jobs = Jobs(stores.reads, _now, self._demand_if_open("read"))
         self.recording = self._recording()
         self.queue, self.writer = self.recording.queue, self.recording.writer
         self._writing = Dependency("writer", required=False, ask=self._ask_writer)
         self.readiness = Readiness([*stores.dependencies, self._writing], time.monotonic)
         metrics.watch_queue(lambda: self.queue.rows)
         metrics.watch_switches(self.switches.is_on)
+        metrics.watch_jobs(lambda: self.jobs.standing, self.jobs.late_s)
         self.replica = replica or share.replica_id()
         self.meter = Meter()
         self.collecting = self._collecting()
@@ -100,6 +103,7 @@ class Service:
             asyncio.create_task(self.collecting.run()),
             asyncio.create_task(self.switches.follow()),
             asyncio.create_task(self.trail.keep()),
+            asyncio.create_task(self.jobs.follow()),
         ]
         for task in (*self._tasks, *self.alerting.start()):
             task.add_done_callback(self._ended)
@@ -228,6 +232,7 @@ class Service:
             Probe("spool", self.recording.facts.of_spool, {"spool.up": (0.0, 1)}),
             Probe("insights", self.recording.facts.of_database),
             Probe("wal", self._wal().facts),
+            Probe("jobs", self.jobs.facts),
         ]
 
     def _wal(self) -> Wal:
@@ -252,7 +257,12 @@ class Service:
         )
         about = About(
             self.collecting,
-            Others(self.alerting.leader, self.alerting.status, lambda: shown(self.switches)),
+            Others(
+                self.alerting.leader,
+                self.alerting.status,
+                lambda: shown(self.switches),
+                backup=self.jobs.backup,
+            ),
             self._demand_if_open("read"),
             self._settings.cache_ttl_amas_metrics,
         )
@@ -265,6 +275,7 @@ class Service:
             *self.alerting.routes(self._demand_if_open("read"), self._demand("admin")),
             *admin.routes(),
             *about.routes(),
+            *self.jobs.routes(),
             *console.routes(),
         ]
 

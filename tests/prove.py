@@ -43,7 +43,11 @@ PROOFS = {
     "faults": Proof(
         "What goes wrong during `up` is told with its cause and next command, and breaks nothing that served",
         tests(
-            "tests/faults", "--ignore tests/faults/test_rotation.py --ignore tests/faults/test_stores_away.py"
+            "tests/faults",
+            "--ignore tests/faults/test_rotation.py",
+            "--ignore tests/faults/test_stores_away.py",
+            "--ignore tests/faults/test_backup_away.py",
+            "--ignore tests/faults/test_restore.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
@@ -56,6 +60,18 @@ PROOFS = {
         "A database lost with its volume, restored twice and to a moment, and a lost host: nothing missing",
         tests("tests/faults/test_restore.py", "-s"),
         ("tests/faults/test_restore.py", "runbook/restore", "runbook/backup", "images/backup"),
+    ),
+    "backup-away": Proof(
+        "A minute without the backup at 300 posts a second: commits go on, an alert tells, nothing is lost; "
+        "a backup that stays away cannot fill the disk, and is told of before WAL is dropped",
+        tests("tests/faults/test_backup_away.py", "-s"),
+        (
+            "tests/faults/test_backup_away.py",
+            "images/db",
+            "images/backup",
+            "infra/components",
+            "service/wal.py",
+        ),
     ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",

@@ -6,6 +6,7 @@ import pulumi
 
 from infra.components import container
 from infra.components.container import Health, Mount, Platform, Spec
+from infra.components.crontab import Job, crontab
 from infra.components.files import Files
 from infra.config import Config
 from infra.images import Images
@@ -14,6 +15,9 @@ from infra.images import Images
 UID = 10001
 KEPT = "/var/lib/amas/backup"
 OFFSITE = "/var/lib/amas/offsite"
+CRONTAB = "/config/crontab"
+# What Barman wants to be asked all the time: segments put away, a receiver kept alive.
+_UPKEEP = "* * * * * amas backup upkeep --json"
 
 
 class Backup(pulumi.ComponentResource):
@@ -31,8 +35,9 @@ class Backup(pulumi.ComponentResource):
         super().__init__("amas:backup:Backup", "backup", None, opts)
         child = pulumi.ResourceOptions(parent=self)
         secrets = Files("backup-secrets", platform=platform, uid=UID, contents=_secrets(config), opts=child)
+        schedule = crontab(jobs(config), "backup", CRONTAB, also=[_UPKEEP])
         rendered = Files(
-            "backup-config", platform=platform, uid=UID, contents={"crontab": crontab(config)}, opts=child
+            "backup-config", platform=platform, uid=UID, contents={"crontab": schedule}, opts=child
         )
         mounts = (
             Mount(data_volumes["backup"], KEPT, read_only=False),
@@ -44,21 +49,20 @@ class Backup(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def crontab(config: Config) -> str:
-    """Supercronic's format; a job that still runs is not begun again."""
-    return f"""\
-# Rendered from the stack's configuration.
-* * * * * amas backup upkeep --json
-{config.text("backupSchedule")} amas job run backup --limit-s 14400 -- amas backup now --json
-{config.text("proofSchedule")} amas job run proof --limit-s 14400 -- amas backup prove --json
-{config.text("offsiteSchedule")} amas job run offsite --limit-s 14400 -- amas backup offsite --json
-"""
+def jobs(config: Config) -> list[Job]:
+    """What is done with the copies. A limit is far above what a large database takes."""
+    return [
+        Job("backup", config.text("backupSchedule"), 14400, "backup now --json"),
+        Job("proof", config.text("proofSchedule"), 14400, "backup prove --json"),
+        Job("offsite", config.text("offsiteSchedule"), 14400, "backup offsite --json"),
+    ]
 
 
 def _secrets(config: Config) -> dict[str, pulumi.Input[str]]:
     credentials = config.optional_secret("offsiteCredentials")
     return {
         "backup_password": config.secret("dbBackupPassword"),
+        "jobs_password": config.secret("dbJobsPassword"),
         "restic_password": config.secret("resticPassword"),
         # Blank says that there are none; setting them changes no mount.
         "offsite_env": "\n" if credentials is None else credentials,
@@ -75,6 +79,7 @@ def _spec(config: Config, images: Images, mounts: tuple[Mount, ...]) -> Spec:
         environment={
             "AMAS_DATABASE": config.text("databaseName"),
             "AMAS_DB_HOST": "db",
+            "AMAS_DB_PASSWORD_FILE": "/secrets/jobs_password",
             "AMAS_RETENTION": config.text("backupRetention"),
             "AMAS_OFFSITE": config.text("offsiteRepository") or OFFSITE,
         },

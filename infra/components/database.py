@@ -103,6 +103,7 @@ def _passwords(config: Config) -> dict[str, pulumi.Input[str]]:
         "reader_password": config.secret("dbReaderPassword"),
         "monitor_password": config.secret("dbMonitorPassword"),
         "backup_password": config.secret("dbBackupPassword"),
+        "jobs_password": config.secret("dbJobsPassword"),
     }
 
 

@@ -15,6 +15,7 @@ from runbook import terminal
 from runbook.backup import place as places
 from runbook.backup.barman import Barman
 from runbook.backup.place import Place
+from runbook.backup.recover import forget_target
 from runbook.errors import EnvironmentMissing
 from runbook.restore.build import Order
 from runbook.restore.build import build as building
@@ -73,6 +74,7 @@ def switch(generation: str, timeline: Annotated[int, typer.Option()]) -> None:
     volume, place = Volume(), _place()
     with volume.held():
         unfinished = volume.folder_of(generation)
+        forget_target(unfinished / "data")
         # The server that proved it wrote without waiting for the disk.
         subprocess.run(["sync", "--file-system", str(unfinished)], check=True)
         segment = hand_over(

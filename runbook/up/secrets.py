@@ -15,6 +15,7 @@ PASSWORDS = (
     "dbReaderPassword",
     "dbMonitorPassword",
     "dbBackupPassword",
+    "dbJobsPassword",
     "cachePassword",
     "queuePassword",
 )

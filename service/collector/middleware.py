@@ -32,6 +32,7 @@ _EXACT = {
     "/api/about/slo": "slo",
     "/api/about/monitoring": "monitoring",
     "/api/about/series": "series",
+    "/api/about/jobs": "jobs",
 }
 _PREFIXES = (
     ("/api/runs/", "runs"),

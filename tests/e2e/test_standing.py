@@ -121,6 +121,14 @@ def test_status_names_every_part_and_its_health(stack: Stack) -> None:
     assert {"db", "cache", "queue", "backup", "api", "lb", "prometheus", "scheduler"} <= healthy
 
 
+def test_decisions_are_acknowledged_when_the_backup_has_them_too(stack: Stack) -> None:
+    mode = ("db", "psql", "--", "-Atc", "SHOW synchronous_standby_names")
+    eventually(lambda: stack.amas(*mode).stdout.strip() == "barman_receive_wal", within_s=60, what="sync")
+    wal = as_json(stack.shell(f"curl -fsS {stack.url}/api/about/monitoring").stdout)["wal"]
+    assert (wal["syncDegraded"], wal["slotLost"]) == (False, False)
+    assert wal["receiverLagBytes"] < 16 << 20
+
+
 def test_logs_of_a_part_can_be_read(stack: Stack) -> None:
     assert "database system is ready" in stack.amas("logs", "db", "--since", "2h").stdout
     assert stack.amas("logs", "nothing", check=False).returncode == 2

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import eventually
-from tests.faults.conftest import Stack, output
+from tests.faults.conftest import QUICK, Stack, output
 from tests.faults.flood import Flood
-from tests.faults.test_stores_away import QUICK, ids_of, ingest_key, monitoring
+from tests.faults.test_stores_away import ids_of, ingest_key, monitoring
 
 RATE_PER_S = 200
 SYNC = "SHOW synchronous_standby_names"

@@ -187,6 +187,11 @@ def test_the_backup_knows_where_the_copy_off_site_goes(run: Run) -> None:
     assert uploads(away, "backup-secrets")["offsite_env"] == CANARIES["offsiteCredentials"]
 
 
+def test_the_backups_upkeep_is_no_job(run: Run) -> None:
+    """A record a minute would tell nothing."""
+    assert "\n* * * * * amas backup upkeep" in uploads(run(), "backup-config")["crontab"]
+
+
 def test_the_backup_writes_to_its_two_volumes_alone(run: Run) -> None:
     volumes = snake(run().containers["backup"])["volumes"]
     written = {volume["container_path"] for volume in volumes if not volume["read_only"]}
@@ -238,6 +243,7 @@ def test_our_own_parts_send_a_key_that_every_replica_knows(run: Run) -> None:
     assert uploads(rotated, "scheduler-secrets") == {
         "read_key": "read-before",
         "metrics_key": "metrics-before",
+        "jobs_password": CANARIES["dbJobsPassword"],
     }
     assert uploads(run(), "prometheus-secrets") == {"metrics_key": CANARIES["keyMetrics"]}
 

@@ -16,6 +16,7 @@ FROM (
     ('amas_reader', 'LOGIN'),
     ('amas_monitor', 'LOGIN'),
     ('amas_backup', 'LOGIN REPLICATION'),
+    ('amas_jobs', 'LOGIN'),
     ('amas_health', 'LOGIN')
 ) AS wanted (name, kind)
 WHERE wanted.name NOT IN (SELECT rolname FROM pg_roles)
@@ -26,9 +27,12 @@ ALTER ROLE amas_health PASSWORD NULL CONNECTION LIMIT 5;
 GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO amas_owner;
 GRANT pg_monitor, pg_use_reserved_connections TO amas_monitor;
 GRANT pg_use_reserved_connections TO amas_health;
+-- Scheduled jobs read what people may read; what more they may, the migrations say.
+GRANT amas_reader, pg_monitor TO amas_jobs;
 
 -- What Barman's manual asks for. Reading adds nothing for a role that may copy the whole server; pg_maintain lets it
--- hold writers still while a moment is named that restores are compared with. Rights on functions are of one database: its own.
+-- hold writers still while a moment is named that restores are compared with. Rights on functions are of one
+-- database: its own.
 GRANT pg_monitor, pg_checkpoint, pg_read_all_data, pg_maintain TO amas_backup;
 GRANT EXECUTE ON FUNCTION
 pg_backup_start(text, boolean),

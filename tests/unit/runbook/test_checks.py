@@ -136,6 +136,12 @@ def test_metrics_that_cannot_be_read_fail_with_the_reason() -> None:
     assert (found.state, found.reason) == ("failed", "answered 401: 'key'")
 
 
+def test_an_alert_on_this_very_check_does_not_keep_it_failing() -> None:
+    own = [{"metric": "job.health.failed", "message": "x"}, {"metric": "job.health.late_s", "message": "y"}]
+    found = judge(replace(WELL, alerts=Answer(200, json.dumps(own))))
+    assert passed(found)
+
+
 def test_a_firing_alert_fails_and_is_named() -> None:
     alert = {"metric": "decision.latency.p99", "message": "Decision latency P99 exceeds 500ms"}
     found = line(replace(WELL, alerts=Answer(200, json.dumps([alert]))), "active alerts")

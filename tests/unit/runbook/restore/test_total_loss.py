@@ -20,7 +20,7 @@ from runbook.testing import MemoryEngine, container
 
 SHEET = Sheet("local", "2026-01-02", "s3:https://there/bucket", "word", "phrase", "ab12")
 ONESHOT = OneShot("local", "sha256:aa", 512, {"amas-local-db": "/var/lib/amas/db"})
-EMPTY = {"generations": [], "backups": []}
+EMPTY: dict[str, list[Any]] = {"generations": [], "backups": []}
 
 
 @dataclass

@@ -9,6 +9,7 @@ from service.alerts.escalation import level
 from service.alerts.rule import NoData, Rule, Severity
 from service.alerts.testing import alert
 from service.alerts.vocabulary import METRICS
+from service.jobs import OTHER, WATCHED
 
 RULES = {one.id: one for one in rules.load()}
 TESTS, _ = rule_tests.read(rules.DEFAULT.with_name("default-rules.tests.yaml"))
@@ -59,6 +60,7 @@ OF_THE_MONITOR_ITSELF = {
     "notifier.age_s",
     "event_loop.lag_ms",
     "decision.conflicts",
+    *(f"job.{name}.{what}" for name in (*WATCHED, OTHER) for what in ("late_s", "failed")),
 }
 VERBS = {
     "up", "down", "status", "doctor", "keys", "db", "health", "review", "triage", "alerts", "silence", "pool",
