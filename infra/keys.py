@@ -60,6 +60,13 @@ class Key:
 _OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 LOOPBACK = Matching(rf"127(\.{_OCTET}){{3}}|::1", "a loopback address (127.x.x.x or ::1)")
 _CRON_FIELD = r"[0-9*/,A-Za-z-]+"
+ROLES = "rotation|l1|l2|l3|database|infrastructure|databaseProvider|cloudProvider"
+# A person's name and how to reach them; each role once.
+CONTACTS = Matching(
+    rf"(?!.*\b(?P<role>{ROLES})=.*; *(?P=role)=)"
+    rf"( *({ROLES})=[^;=\x00-\x1f\x7f]{{1,200}}(;(?= *[a-z])|;? *$))*",
+    f"ROLE=WHO; ROLE=WHO with {ROLES.replace('|', ', ')}",
+)
 CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
 _MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
 
@@ -118,6 +125,22 @@ KEYS: tuple[Key, ...] = (
     Key("logMaxSizeMb", "integer", 10, Between(1, 1024), "Size at which a container's log file is rotated"),
     Key("logMaxFiles", "integer", 3, Between(1, 100), "Rotated log files kept per container"),
     Key("healthSchedule", "string", "0 */4 * * *", CRON, "When `amas health` runs by itself (UTC)"),
+    Key("dbGrowthSchedule", "string", "30 6 * * 1", CRON, "When `amas db growth` runs by itself (UTC)"),
+    Key(
+        "retentionSchedule",
+        "string",
+        "30 3 * * *",
+        CRON,
+        "When `amas retention simulate` looks by itself what the retention leaves (UTC)",
+    ),
+    Key(
+        "thresholdReviewSchedule",
+        "string",
+        "0 6 1 * *",
+        CRON,
+        "When `amas audit thresholds` runs by itself (UTC)",
+    ),
+    Key("auditSchedule", "string", "30 7 1 */3 *", CRON, "When `amas audit` runs by itself (UTC)"),
     Key(
         "dbConnectionPoolSize",
         "integer",
@@ -247,6 +270,14 @@ KEYS: tuple[Key, ...] = (
         "Alert rules of your own in place of the packaged ones: a path from the project's folder",
     ),
     Key(
+        "contacts",
+        "string",
+        "",
+        CONTACTS,
+        "Who is called at which level of escalation, and for what",
+        "ALERT_CONTACTS",
+    ),
+    Key(
         "logLevel",
         "string",
         "info",
@@ -261,6 +292,7 @@ REQUIRED_SECRETS: tuple[tuple[str, str], ...] = (
     ("dbAppPassword", "Password of the service's database login, a member of amas_app named by it"),
     ("dbReaderPassword", "Password of amas_reader: reports"),
     ("dbMonitorPassword", "Password of amas_monitor: the exporter"),
+    ("dbJobsPassword", "Password of amas_jobs: scheduled jobs and their records"),
     ("cachePassword", "Password of the cache Redis"),
     ("queuePassword", "Password of the queue Redis"),
     ("keyIngest", "API key that may post decisions"),

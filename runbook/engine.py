@@ -89,6 +89,8 @@ class Engine(Protocol):
     def network_ids(self, stack: str) -> tuple[str, ...]: ...
     def remove_networks(self, ids: Sequence[str]) -> None: ...
     def disk_root(self) -> str: ...
+    def gateway(self, network: str) -> str | None: ...
+    def missing_images(self, ids: Sequence[str]) -> list[str]: ...
 
 
 def connect() -> Engine:
@@ -198,9 +200,19 @@ class DockerEngine:
         for one in ids:
             self._client.networks.get(one).remove()
 
+    def gateway(self, network: str) -> str | None:
+        """The host's own address in a network, by the network's name; None where there is no such network."""
+        found = self._client.networks.list(names=[network])
+        configured = (found[0].attrs["IPAM"]["Config"] or []) if found else []
+        return next((one["Gateway"] for one in configured if "." in one.get("Gateway", "")), None)
+
     def disk_root(self) -> str:
         """The folder of images, volumes and logs on the engine's host."""
         return str(self._client.info()["DockerRootDir"])
+
+    def missing_images(self, ids: Sequence[str]) -> list[str]:
+        held = {one["Id"] for one in self._client.api.images(all=True)}
+        return [one for one in ids if one not in held]
 
     def _volumes(self, stack: str) -> list[Any]:
         return list(self._client.volumes.list(filters=_filter(stack)))

@@ -17,6 +17,9 @@ StackName = Annotated[
         help="Default: AMAS_STACK, or local.",
     ),
 ]
+Url = Annotated[
+    str | None, typer.Option(envvar="AMAS_URL", help="Default: AMAS_URL, or the stack's address.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Facts as JSON on stdout, an error as JSON on stderr.")]
 
 

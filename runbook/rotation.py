@@ -23,6 +23,7 @@ DATABASE_ROLES = {
     "dbOwnerPassword": "amas_owner",
     "dbReaderPassword": "amas_reader",
     "dbMonitorPassword": "amas_monitor",
+    "dbJobsPassword": "amas_jobs",
 }
 REDIS_PARTS = {"cachePassword": "cache", "queuePassword": "queue"}
 # The service tells an unknown key (401) from one of another scope (403) and from a bad trace (400).

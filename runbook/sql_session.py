@@ -112,6 +112,7 @@ def named_blocks(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+# File by file: what stands before the first name of one is no part of the last block of another.
 STATEMENTS = {
     name: text
     for file in sorted(SQL.glob("*.sql"))

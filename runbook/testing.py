@@ -39,6 +39,7 @@ class MemoryEngine:
     logs: dict[str, list[str]] = field(default_factory=dict)
     volumes: dict[str, int] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     answer: tuple[int, str] = (0, "")
     commands: list[Sequence[str]] = field(default_factory=list)
 
@@ -98,8 +99,14 @@ class MemoryEngine:
     def remove_networks(self, ids: Sequence[str]) -> None:
         self.networks = tuple(one for one in self.networks if one not in ids)
 
+    def gateway(self, network: str) -> str | None:  # noqa: ARG002
+        return "172.17.0.1"
+
     def disk_root(self) -> str:
         return "/var/lib/docker"
+
+    def missing_images(self, ids: Sequence[str]) -> list[str]:
+        return [one for one in ids if one not in self.images]
 
 
 class MemoryService:

@@ -29,7 +29,7 @@ from service.collector.keep import Keep
 from service.collector.loop import Clock, Collecting, Plan, Readings, Sources
 from service.collector.middleware import Collector
 from service.collector.probes import Probe, Probes
-from service.collector.process import rss_bytes
+from service.collector.process import memory_limit_bytes, rss_bytes
 from service.collector.routes import About, Others
 from service.collector.snapshot import Gauges, Measured
 from service.collector.traffic import Meter
@@ -38,6 +38,7 @@ from service.errors import Problem, StoreUnavailable
 from service.insights.ingest import Ingest
 from service.insights.recording import Cluster, Outside, Recording
 from service.insights.writer import WriterFailed
+from service.jobs import Jobs
 from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
@@ -65,17 +66,20 @@ class Service:
         self._keys = keys.parse(settings.api_keys, metrics.key_refused)
         self.switches = switches.Switches(stores.board, _configured(settings))
         self.trail = Trail(stores.reads, metrics.audit_lost)
+        self.jobs = Jobs(stores.reads, _now, self._demand_if_open("read"))
         self.recording = self._recording()
         self.queue, self.writer = self.recording.queue, self.recording.writer
         self._writing = Dependency("writer", required=False, ask=self._ask_writer)
         self.readiness = Readiness([*stores.dependencies, self._writing], time.monotonic)
         metrics.watch_queue(lambda: self.queue.rows)
         metrics.watch_switches(self.switches.is_on)
+        metrics.watch_jobs(lambda: self.jobs.standing, self.jobs.late_s)
         self.replica = replica or share.replica_id()
         self.meter = Meter()
         self.collecting = self._collecting()
         self.alerting = self._alerting()
         self._tasks: list[asyncio.Task[None]] = []
+        self._task_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self.asgi = self._app()
@@ -99,12 +103,13 @@ class Service:
             asyncio.create_task(self.collecting.run()),
             asyncio.create_task(self.switches.follow()),
             asyncio.create_task(self.trail.keep()),
+            asyncio.create_task(self.jobs.follow()),
         ]
         for task in (*self._tasks, *self.alerting.start()):
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """None ends while the replica goes on, but by a fault: then others should be asked instead."""
+        """None ends while the replica goes on, but by a fault: then it makes room for one that is whole."""
         if task.cancelled() or self._stopping.is_set():
             return
         coroutine = getattr(task.get_coro(), "__qualname__", task.get_name())
@@ -112,7 +117,13 @@ class Service:
             "a task ended; no new requests are wanted", extra={"task": coroutine}, exc_info=task.exception()
         )
         self._metrics.tasks_ended.inc()
+        self._task_ended = True
         self.drain()
+
+    @property
+    def failed(self) -> bool:
+        """Part of it is gone for good: what was taken is still answered, and the process has to end then."""
+        return self._task_ended or self.writer.failed
 
     async def _opened(self) -> bool:
         """False when the end was asked for first: a database that is away would hold it up for long."""
@@ -218,6 +229,7 @@ class Service:
             pool_awaited=connections[2],
             pool_most=for_reads(self._settings.db_connection_pool_size),
             rss_bytes=rss_bytes(),
+            memory_limit_bytes=memory_limit_bytes(),
             draining=self.readiness.draining,
         )
 
@@ -226,6 +238,7 @@ class Service:
             Probe("stores", self._outside),
             Probe("spool", self.recording.facts.of_spool, {"spool.up": (0.0, 1)}),
             Probe("insights", self.recording.facts.of_database),
+            Probe("jobs", self.jobs.facts),
         ]
 
     async def _outside(self) -> dict[str, Measured]:
@@ -246,7 +259,13 @@ class Service:
         )
         about = About(
             self.collecting,
-            Others(self.alerting.leader, self.alerting.status, lambda: shown(self.switches)),
+            Others(
+                self.alerting.leader,
+                self.alerting.status,
+                lambda: shown(self.switches),
+                self.alerting.measured,
+                backup=self.jobs.backup,
+            ),
             self._demand_if_open("read"),
             self._settings.cache_ttl_amas_metrics,
         )
@@ -259,6 +278,7 @@ class Service:
             *self.alerting.routes(self._demand_if_open("read"), self._demand("admin")),
             *admin.routes(),
             *about.routes(),
+            *self.jobs.routes(),
             *console.routes(),
         ]
 

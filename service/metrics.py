@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import prometheus_client as prometheus
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
@@ -17,6 +17,7 @@ from service import keys, pace
 from service.admin import switches
 from service.collector.snapshot import Counters
 from service.insights.decision import Outcome
+from service.jobs import Job, outcomes
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -25,6 +26,7 @@ REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0
 ROUTES = (
     "health", "ready", "metrics", "openapi", "console", "decisions", "insight", "insights", "rate", "cache",
     "runs", "dead_letters", "switches", "audit", "alerts", "silences", "rules", "slo", "monitoring", "series",
+    "values", "jobs",
     "__unknown__",
 )  # fmt: skip
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -172,6 +174,11 @@ class Metrics:
             "amas_queue_size", "Taken and not yet answered.", ["type"], registry=self.registry
         )
         gauge.labels("decision").set_function(rows)
+
+    def watch_jobs(
+        self, standing: Callable[[], Sequence[Job]], late_s: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self.registry.register(JobSeries(standing, late_s))
 
     def watch_pool(self, sizes: Callable[[], tuple[int, int, int]]) -> None:
         gauge = prometheus.Gauge(
@@ -371,6 +378,32 @@ class AlertSeries:
             registry=self._registry,
         )
         gauge.set_function(oldest_s)
+
+
+class JobSeries(Collector):
+    """Of every job that is known at the moment; the schedule names them, so there are few."""
+
+    def __init__(
+        self, standing: Callable[[], Sequence[Job]], late_s: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._standing = standing
+        self._late_s = late_s
+
+    def collect(self) -> Iterable[Metric]:
+        standing = self._standing()
+        successes = {
+            one.name: one.last_success.finished_at.timestamp() for one in standing if one.last_success
+        }
+        yield _by_job("amas_job_last_success_timestamp_seconds", "When it last ended well.", successes)
+        yield _by_job("amas_job_last_outcome", "1 where the last run ended well, else 0.", outcomes(standing))
+        yield _by_job("amas_job_late_seconds", "Since a success was due, 0 while none is.", self._late_s())
+
+
+def _by_job(name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=["job"])
+    for job, value in values.items():
+        family.add_metric([job], value)
+    return family
 
 
 def _picked(sizes: Callable[[], tuple[int, int, int]], place: int) -> Callable[[], float]:

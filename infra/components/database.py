@@ -102,6 +102,7 @@ def _passwords(config: Config) -> dict[str, pulumi.Input[str]]:
         "app_role": config.secret("dbAppPassword").apply(app_role),
         "reader_password": config.secret("dbReaderPassword"),
         "monitor_password": config.secret("dbMonitorPassword"),
+        "jobs_password": config.secret("dbJobsPassword"),
     }
 
 

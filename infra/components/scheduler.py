@@ -4,11 +4,13 @@ import pulumi
 
 from infra.components import container
 from infra.components.container import Health, Platform, Spec
+from infra.components.crontab import Job, crontab
 from infra.components.files import Files
 from infra.config import Config
 from infra.images import Images
 
 UID = 10005
+CRONTAB = "/config/crontab"
 
 
 class Scheduler(pulumi.ComponentResource):
@@ -20,8 +22,12 @@ class Scheduler(pulumi.ComponentResource):
         super().__init__("amas:scheduler:Scheduler", "scheduler", None, opts)
         child = pulumi.ResourceOptions(parent=self)
         contents: dict[str, dict[str, pulumi.Input[str]]] = {
-            "secrets": {"read_key": config.held_key("keyRead"), "metrics_key": config.held_key("keyMetrics")},
-            "config": {"crontab": crontab(config.text("healthSchedule"))},
+            "secrets": {
+                "read_key": config.held_key("keyRead"),
+                "metrics_key": config.held_key("keyMetrics"),
+                "jobs_password": config.secret("dbJobsPassword"),
+            },
+            "config": {"crontab": crontab(jobs(config), "scheduler", CRONTAB)},
         }
         mounts = [
             Files(f"scheduler-{kind}", platform=platform, uid=UID, contents=files, opts=child).mount(
@@ -34,11 +40,14 @@ class Scheduler(pulumi.ComponentResource):
             image=images["runbook"],
             uid=UID,
             memory_mb=config.integer("schedulerMemoryMb"),
-            command=["supercronic", "-prometheus-listen-address", "0.0.0.0:9746", "/config/crontab"],
+            command=["amas-scheduler", CRONTAB, "scheduler"],
             environment={
                 "AMAS_URL": "http://lb:3000",
                 "AMAS_READ_KEY_FILE": "/secrets/read_key",
                 "AMAS_METRICS_KEY_FILE": "/secrets/metrics_key",
+                "AMAS_DB_HOST": "db",
+                "AMAS_DATABASE": config.text("databaseName"),
+                "AMAS_DB_PASSWORD_FILE": "/secrets/jobs_password",
             },
             health=Health(container.http_get("http://127.0.0.1:9746/health")),
             mounts=mounts,
@@ -47,6 +56,12 @@ class Scheduler(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def crontab(health: str) -> str:
-    """Return supercronic's format: five fields, then the command; it never runs a job twice at once."""
-    return f"# Rendered from the stack's configuration.\n{health} amas health --json\n"
+def jobs(config: Config) -> list[Job]:
+    """What needs only the network. A limit is far above what the verb takes on a large database."""
+    return [
+        Job("health", config.text("healthSchedule"), 300, "health --json"),
+        Job("retention", config.text("retentionSchedule"), 900, "retention simulate --json"),
+        Job("db-growth", config.text("dbGrowthSchedule"), 900, "db growth --json"),
+        Job("threshold-review", config.text("thresholdReviewSchedule"), 900, "audit thresholds --json"),
+        Job("audit", config.text("auditSchedule"), 900, "audit list --json"),
+    ]

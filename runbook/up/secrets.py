@@ -14,6 +14,7 @@ PASSWORDS = (
     "dbAppPassword",
     "dbReaderPassword",
     "dbMonitorPassword",
+    "dbJobsPassword",
     "cachePassword",
     "queuePassword",
 )

@@ -32,6 +32,8 @@ _EXACT = {
     "/api/about/slo": "slo",
     "/api/about/monitoring": "monitoring",
     "/api/about/series": "series",
+    "/api/about/jobs": "jobs",
+    "/api/about/values": "values",
 }
 _PREFIXES = (
     ("/api/runs/", "runs"),

@@ -14,13 +14,15 @@ SET synchronous_commit = local;
 \set app_password `cat /secrets/app_password`
 \set reader_password `cat /secrets/reader_password`
 \set monitor_password `cat /secrets/monitor_password`
+\set jobs_password `cat /secrets/jobs_password`
 
 BEGIN;
 
--- Nobody stays connected as these, so the old password may end at once.
+-- Nobody stays connected as these, so the old password may end at once; a job that starts in between comes again.
 ALTER ROLE amas_owner PASSWORD :'owner_password';
 ALTER ROLE amas_reader PASSWORD :'reader_password';
 ALTER ROLE amas_monitor PASSWORD :'monitor_password';
+ALTER ROLE amas_jobs PASSWORD :'jobs_password';
 
 -- The service does: a role has one password, and replicas are replaced one by one. So each password has a
 -- login role of its own, named by it. The earlier one stays as it is: should the new replicas fail, the old

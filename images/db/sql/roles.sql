@@ -15,6 +15,7 @@ FROM (
     ('amas_app', 'NOLOGIN'),
     ('amas_reader', 'LOGIN'),
     ('amas_monitor', 'LOGIN'),
+    ('amas_jobs', 'LOGIN'),
     ('amas_health', 'LOGIN')
 ) AS wanted (name, kind)
 WHERE wanted.name NOT IN (SELECT rolname FROM pg_roles)
@@ -25,5 +26,7 @@ ALTER ROLE amas_health PASSWORD NULL CONNECTION LIMIT 5;
 GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO amas_owner;
 GRANT pg_monitor, pg_use_reserved_connections TO amas_monitor;
 GRANT pg_use_reserved_connections TO amas_health;
+-- Scheduled jobs read what people may read; what more they may, the migrations say.
+GRANT amas_reader, pg_monitor TO amas_jobs;
 
 COMMIT;

@@ -175,7 +175,7 @@ function showSwitches(monitor) {
 function backupWords(backup) {
   if (!backup) return "Backup: none is known here.";
   const proof = backup.proof;
-  const taken = `Last backup ${clock(backup.at)} (${ago(backup.at)})`;
+  const taken = backup.at ? `Last backup ${clock(backup.at)} (${ago(backup.at)})` : "Backup: none yet";
   const size = isNumber(backup.sizeBytes) ? `, ${bytes(backup.sizeBytes)}` : "";
   const state = backup.status ? `, ${short(backup.status, 40)}` : "";
   if (!proof) return `${taken}${size}${state}. No restore proof yet.`;

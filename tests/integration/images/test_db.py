@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from tests.integration.images.conftest import Answer, Lab, ask, ended, eventually, log
 
 UID = 10001
-ROLES = ("owner", "app", "reader", "monitor")
+ROLES = ("owner", "app", "reader", "monitor", "jobs")
 PASSWORDS = {role: f"pass'word \\{role}" for role in ROLES}
 
 
@@ -150,10 +150,10 @@ def test_owner_makes_hypertables_and_drops_their_chunks(standing: Container) -> 
 
 def test_no_role_can_do_more_than_its_part(standing: Container) -> None:
     sql(standing, "CREATE TABLE owned (a int)", role="amas_owner")
-    for role in (login_of("app"), "amas_reader", "amas_monitor", "amas_health"):
+    for role in (login_of("app"), "amas_reader", "amas_monitor", "amas_jobs", "amas_health"):
         assert "permission denied for schema public" in sql(standing, "CREATE TABLE x (a int)", role=role)
         assert "permission denied for database" in sql(standing, "SELECT 1", role=role, database="postgres")
-    for role in (login_of("app"), "amas_reader", "amas_health"):
+    for role in (login_of("app"), "amas_reader", "amas_jobs", "amas_health"):
         assert "permission denied for table" in sql(standing, "SELECT * FROM owned", role=role)
     assert sql(standing, "SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolsuper") == "postgres"
     monitored = "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
@@ -171,7 +171,7 @@ def test_what_the_service_may_do_hangs_on_its_group_not_on_its_login(standing: C
 
 
 def test_nobody_logs_in_over_the_network_before_there_are_passwords(bare: Container) -> None:
-    for role in ("owner", "reader", "monitor"):
+    for role in ("owner", "reader", "monitor", "jobs"):
         assert "no password supplied" in login(bare, f"amas_{role}", "")
         assert "password authentication failed" in login(bare, f"amas_{role}", PASSWORDS[role])
 

@@ -24,7 +24,7 @@ from runbook import places
 from service import migrate
 
 READY_WITHIN_S = 90.0
-ROLES = ("owner", "app", "reader", "monitor")
+ROLES = ("owner", "app", "reader", "monitor", "jobs")
 # The service's login is a member of amas_app, not amas_app itself.
 APP_ROLE = "amas_app_0a1b2c3d"
 

@@ -30,11 +30,14 @@ APP = {
     "prune_letters(timestamp with time zone,integer)": "EXECUTE",
     "drop_old_metric_snapshots()": "EXECUTE",
     "prune_alert_history(integer)": "EXECUTE",
+    "scheduled_jobs": "SELECT",
+    "job_runs": "SELECT",
 }
 # People and reports: everything that was recorded, and nothing to change.
 READER = dict.fromkeys(
     ("decision_insights", "decision_keys", "decision_dead_letters", "insights", "retention_runs",
-     "metric_snapshots", "alert_book", "alert_history", "alert_outbox", "alert_silences", "admin_audit"),
+     "metric_snapshots", "alert_book", "alert_history", "alert_outbox", "alert_silences", "admin_audit",
+     "scheduled_jobs", "job_runs"),
     "SELECT",
 )  # fmt: skip
 # Exporters and checks: what counts and ages; nothing of what a trace says or who did what.
@@ -44,15 +47,27 @@ MONITOR = dict.fromkeys(
      "decision_dead_letters.buried_at", "retention_runs", "metric_snapshots",
      "alert_book.revision", "alert_book.written_at", "alert_history.status",
      "alert_history.at", "alert_history.rule_id", "alert_history.metric", "alert_history.severity",
-     "admin_audit.at"),
+     "admin_audit.at", "scheduled_jobs", "job_runs.job", "job_runs.started_at", "job_runs.finished_at",
+     "job_runs.outcome", "job_runs.exit_code"),
     "SELECT",
 )  # fmt: skip
+# What the schedule runs: its records, and the retention. It reads as a member of amas_reader.
+JOBS = {
+    "job_runs": "INSERT, SELECT",
+    "scheduled_jobs": "DELETE, INSERT, SELECT, UPDATE",
+    "prune_job_runs(integer)": "EXECUTE",
+    "retention_runs": "INSERT",
+    "drop_old_chunks(timestamp with time zone)": "EXECUTE",
+    "prune_keys(timestamp with time zone,integer)": "EXECUTE",
+    "prune_letters(timestamp with time zone,integer)": "EXECUTE",
+}
 CONNECT = {"database": "CONNECT"}
 
 EXPECTED = {
     "amas_app": APP | CONNECT,
     "amas_reader": READER | CONNECT,
     "amas_monitor": MONITOR | CONNECT,
+    "amas_jobs": JOBS,
     "amas_health": CONNECT,
     "public": {"schema public": "USAGE"},
 }
@@ -96,6 +111,7 @@ def test_logins_are_members_of_their_group_alone_and_no_role_is_above_them(datab
         APP_ROLE: "amas_app",
         "amas_owner": "pg_monitor,pg_signal_backend,pg_use_reserved_connections",
         "amas_monitor": "pg_monitor,pg_use_reserved_connections",
+        "amas_jobs": "amas_reader,pg_monitor",
         "amas_health": "pg_use_reserved_connections",
     }
     above = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
@@ -132,7 +148,17 @@ REFUSED = {
         "SELECT * FROM schema_migrations",
         "CREATE TABLE mine ()",
     ],
+    "jobs": [
+        "INSERT INTO decision_keys VALUES ('x', now(), '')",
+        "DELETE FROM decision_insights",
+        "DELETE FROM job_runs",
+        "UPDATE job_runs SET outcome = 'ok'",
+        "SELECT drop_old_chunks(now())",
+        "SELECT purge_run('x', 1)",
+        "CREATE TABLE mine ()",
+    ],
     "monitor": [
+        "SELECT detail FROM job_runs",
         "SELECT user_id FROM decision_insights",
         "SELECT state_snapshot FROM decision_insights",
         "SELECT * FROM insights",

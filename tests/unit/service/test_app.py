@@ -496,12 +496,15 @@ async def test_a_task_that_ends_by_itself_is_told_counted_and_sends_requests_els
 
     async with standing() as up:
         assert (await up.client.get("/ready")).status_code == 200
+        failed = [up.service.failed]
         task = asyncio.create_task(ends())
         task.add_done_callback(up.service._ended)
         await asyncio.wait({task})
         await asyncio.sleep(0)
         assert (await up.client.get("/ready")).status_code == 503
+        failed.append(up.service.failed)
         page = (await up.client.get("/api/about/metrics/prometheus")).text
+    assert failed == [False, True]
     assert "amas_tasks_ended_total 1.0" in page
     assert [(one.levelname, vars(one)["task"]) for one in caplog.records if one.levelname == "CRITICAL"] == [
         ("CRITICAL", ends.__qualname__)
