@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra.keys import KEYS, OPTIONAL_SECRETS, RECEIVERS, REQUIRED_SECRETS, Key, Value
+from infra.keys import KEYS, REQUIRED_SECRETS, SECRETS, Key, Value
 
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
@@ -34,6 +34,14 @@ class Config:
     def text(self, name: str) -> str:
         return str(self.values[name])
 
+    def flag(self, name: str) -> bool:
+        return bool(self.values[name])
+
+    @property
+    def wal_durability(self) -> str:
+        """What the database is to keep: without backups nobody receives its WAL."""
+        return self.text("walDurability") if self.flag("backups") else "async"
+
     def secret(self, name: str) -> pulumi.Output[str]:
         return self.secrets[name]
 
@@ -49,7 +57,8 @@ class Config:
 
     def settings(self) -> dict[str, str]:
         """The service's environment, without its secrets."""
-        return {key.setting: as_text(self.values[key.name]) for key in KEYS if key.setting}
+        given = {key.setting: as_text(self.values[key.name]) for key in KEYS if key.setting}
+        return {**given, "WAL_DURABILITY": self.wal_durability}
 
 
 def load(config: pulumi.Config) -> Config:
@@ -57,7 +66,7 @@ def load(config: pulumi.Config) -> Config:
     values, problems = parse(config.get)
     secrets = {name: config.get_secret(name) for name, _ in REQUIRED_SECRETS}
     problems += missing_secrets(secrets)
-    secrets |= {name: config.get_secret(name) for name, _ in (*OPTIONAL_SECRETS, *RECEIVERS)}
+    secrets |= {name: config.get_secret(name) for name, _ in SECRETS if name not in secrets}
     if problems:
         raise ConfigInvalid(problems)
     return Config(values, {name: secret for name, secret in secrets.items() if secret is not None})
@@ -116,8 +125,13 @@ def _parse_one(key: Key, raw: str | None) -> tuple[Value, str | None]:
         return key.default, None
     value = _typed(key, raw)
     if value is None or (key.allowed is not None and not key.allowed.admits(value)):
-        return key.default, f"amas:{key.name} = {raw}: must be {_expectation(key)}"
+        return key.default, f"amas:{key.name} = {_shown(raw)}: must be {_expectation(key)}"
     return value, None
+
+
+def _shown(raw: str) -> str:
+    """What somebody typed as a password belongs in no message."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", raw)
 
 
 def _typed(key: Key, raw: str) -> Value | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMES = ("base", "db", "redis", "lb", "service", "runbook", "monitoring")
+NAMES = ("base", "db", "redis", "lb", "service", "runbook", "monitoring", "backup")
 
 
 class ImagesMissing(Exception):

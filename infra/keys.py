@@ -67,6 +67,12 @@ CONTACTS = Matching(
     rf"( *({ROLES})=[^;=\x00-\x1f\x7f]{{1,200}}(;(?= *[a-z])|;? *$))*",
     f"ROLE=WHO; ROLE=WHO with {ROLES.replace('|', ', ')}",
 )
+# In the address it would stand in the container's environment: offsiteCredentials is for those.
+_NO_LOGIN = r"(?!.*//[^/@]*:[^/@]*@)"
+OFFSITE = Matching(
+    rf"|{_NO_LOGIN}(s3|sftp|rest|b2|azure|gs|swift):[!-~]+",
+    "empty, or an address of restic (s3:, sftp:, rest:, b2:, azure:, gs:, swift:) with no password in it",
+)
 CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
 _MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
 
@@ -119,6 +125,7 @@ KEYS: tuple[Key, ...] = (
     Key("lbMemoryMb", "integer", 256, Between(96, 8192), _MEMORY),
     Key("prometheusMemoryMb", "integer", 512, Between(256, 65536), _MEMORY),
     Key("exporterMemoryMb", "integer", 96, Between(48, 4096), _MEMORY + "; for each exporter"),
+    Key("backupMemoryMb", "integer", 768, Between(384, 65536), _MEMORY + "; restores run in it"),
     Key("schedulerMemoryMb", "integer", 256, Between(96, 8192), _MEMORY),
     Key("prometheusRetentionDays", "integer", 15, Between(1, 3650), "How long Prometheus keeps samples"),
     Key("prometheusRetentionMb", "integer", 1024, Between(128, 1048576), "Disk at which it drops the oldest"),
@@ -141,6 +148,52 @@ KEYS: tuple[Key, ...] = (
         "When `amas audit thresholds` runs by itself (UTC)",
     ),
     Key("auditSchedule", "string", "30 7 1 */3 *", CRON, "When `amas audit` runs by itself (UTC)"),
+    Key(
+        "backups",
+        "boolean",
+        True,
+        None,
+        "Keep backups: stream the WAL, take full copies, prove each day that they can be restored",
+    ),
+    Key(
+        "walDurability",
+        "string",
+        "sync",
+        OneOf(("sync", "async")),
+        "sync: a decision is acknowledged when the backup has it too; async: when the database has it. "
+        "Without backups always async",
+        "WAL_DURABILITY",
+    ),
+    Key(
+        "walDegradeAfterS",
+        "integer",
+        10,
+        Between(2, 3600),
+        "Seconds commits wait for a backup that does not answer; then they go on without it, with an alert",
+    ),
+    Key("backupSchedule", "string", "15 1 * * *", CRON, "When a copy of the database is taken (UTC)"),
+    Key("proofSchedule", "string", "45 2 * * *", CRON, "When the newest one is restored for proof (UTC)"),
+    Key(
+        "offsiteSchedule", "string", "30 4 * * *", CRON, "When the copy off site is brought up to date (UTC)"
+    ),
+    Key("offsiteProofSchedule", "string", "30 5 * * 0", CRON, "When that copy is restored for proof (UTC)"),
+    Key(
+        "backupRetention",
+        "string",
+        "RECOVERY WINDOW OF 14 DAYS",
+        Matching(
+            r"RECOVERY WINDOW OF [1-9]\d{0,3} (DAYS|WEEKS|MONTHS)|REDUNDANCY [1-9]\d{0,2}",
+            "RECOVERY WINDOW OF n DAYS, WEEKS or MONTHS, or REDUNDANCY n",
+        ),
+        "How far back the database can be restored",
+    ),
+    Key(
+        "offsiteRepository",
+        "string",
+        "",
+        OFFSITE,
+        "Where the encrypted copy goes; empty: a volume on this host, which is lost with it",
+    ),
     Key(
         "dbConnectionPoolSize",
         "integer",
@@ -292,6 +345,8 @@ REQUIRED_SECRETS: tuple[tuple[str, str], ...] = (
     ("dbAppPassword", "Password of the service's database login, a member of amas_app named by it"),
     ("dbReaderPassword", "Password of amas_reader: reports"),
     ("dbMonitorPassword", "Password of amas_monitor: the exporter"),
+    ("dbBackupPassword", "Password of amas_backup: the WAL receiver and base backups"),
+    ("resticPassword", "Opens the copy off site, and nothing else does: `amas keys escrow` prints it"),
     ("dbJobsPassword", "Password of amas_jobs: scheduled jobs and their records"),
     ("cachePassword", "Password of the cache Redis"),
     ("queuePassword", "Password of the queue Redis"),
@@ -310,6 +365,11 @@ RECEIVERS: tuple[tuple[str, str], ...] = (
     ("heartbeatUrl", "asked every minute while the monitor lives"),
 )
 
+# Unset where the place off site asks for none.
+OFFSITE_SECRETS: tuple[tuple[str, str], ...] = (
+    ("offsiteCredentials", "lines of NAME=VALUE that restic needs, such as AWS_ACCESS_KEY_ID"),
+)
+
 # While one is set, two keys of the scope are valid: clients move to the new one before the old one ends.
 OPTIONAL_SECRETS: tuple[tuple[str, str], ...] = (
     ("keyIngestPrevious", "the ingest key of before, still accepted"),
@@ -318,4 +378,4 @@ OPTIONAL_SECRETS: tuple[tuple[str, str], ...] = (
     ("keyAdminPrevious", "the admin key of before, still accepted"),
 )
 
-SECRETS = (*REQUIRED_SECRETS, *OPTIONAL_SECRETS, *RECEIVERS)
+SECRETS = (*REQUIRED_SECRETS, *OPTIONAL_SECRETS, *RECEIVERS, *OFFSITE_SECRETS)

@@ -20,5 +20,6 @@ def main() -> None:
     pulumi.export("prometheusUrl", http_url(settings.text("bindAddress"), settings.integer("prometheusPort")))
     pulumi.export("network", environment.network)
     pulumi.export("databaseName", settings.text("databaseName"))
+    pulumi.export("walDurability", settings.wal_durability)
     pulumi.export("images", dict(lock.tags))
     pulumi.export("dataVolumes", dict(environment.data_volumes))

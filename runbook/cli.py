@@ -11,10 +11,12 @@ import typer
 
 from runbook import alerts as alert_page
 from runbook import (
+    backups,
     cache,
     checks,
     database,
     environment,
+    escrow,
     places,
     silences,
     store_pages,
@@ -37,6 +39,7 @@ from runbook.incident import command as incidents
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName, Url
+from runbook.restore import inside
 from runbook.review import review
 from runbook.schedule.command import app as schedule_app
 from runbook.smoke.run import measure, refuse_failed
@@ -69,6 +72,8 @@ app.add_typer(switches.app, name="switch")
 app.add_typer(alert_page.app, name="alerts")
 app.add_typer(audits.app, name="audit")
 app.add_typer(incidents.app, name="incident")
+app.add_typer(backups.app, name="backup")
+app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")
@@ -298,6 +303,26 @@ def show_key(scope: Annotated[str, typer.Argument()], stack: StackName, as_json:
         terminal.show_json({"scope": scope, "key": key})
     else:
         terminal.show_raw(key)
+
+
+@keys_app.command("escrow")
+def escrow_keys(
+    stack: StackName,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A new file, mode 0600.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the recovery sheet: all that a total loss needs besides the copy off site. Runs on the host.
+
+    It opens everything: never leave it on this host.
+    """
+    sheet = escrow.sheet_of(stack, Stack(stack).config(), datetime.now(UTC))
+    if out:
+        escrow.keep(escrow.written(sheet), out)
+        terminal.show_lines([f"{out} holds the recovery sheet: move it away from this host, then delete it"])
+    elif as_json:
+        terminal.show_json(sheet.as_json())
+    else:
+        terminal.show_raw("\n".join(escrow.written(sheet)))
 
 
 @secrets_app.command("rotate")

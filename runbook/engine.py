@@ -23,6 +23,7 @@ PART_LABEL = "amas.part"
 BEGIN_WITH = "./scripts/up"
 # What runs once asks a package source at most.
 ONCE_WITHIN_S = 300
+JOB_S = 300
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class Engine(Protocol):
     ) -> list[LogLine]: ...
     def follow_log(self, container: Container, since: datetime) -> Iterator[LogLine]: ...
     def run_inside(self, container: Container, command: Sequence[str]) -> tuple[int, str]: ...
+    def run_again(self, container: Container) -> int: ...
+    def start(self, container: Container) -> None: ...
+    def stop(self, container: Container, grace_s: int) -> None: ...
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None: ...
     def volume_sizes(self, stack: str) -> dict[str, int]: ...
     def leftovers(self, stack: str) -> Leftovers: ...
     def remove_volumes(self, names: Sequence[str]) -> None: ...
@@ -146,6 +151,23 @@ class DockerEngine:
         output: bytes = self._client.api.exec_start(created["Id"])
         exit_code: int = self._client.api.exec_inspect(created["Id"])["ExitCode"]
         return exit_code, output.decode(errors="replace")
+
+    def run_again(self, container: Container) -> int:
+        """A job that has ended, from its start to its end; returns the exit code."""
+        one = self._client.containers.get(container.id)
+        one.start()
+        return int(one.wait(timeout=JOB_S)["StatusCode"])
+
+    def start(self, container: Container) -> None:
+        self._client.containers.get(container.id).start()
+
+    def stop(self, container: Container, grace_s: int) -> None:
+        """It stays stopped until it is started, whatever its restart policy."""
+        self._client.containers.get(container.id).stop(timeout=grace_s)
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """An existing one is left as it is."""
+        self._client.volumes.create(name, labels=dict(labels))
 
     def volume_sizes(self, stack: str) -> dict[str, int]:
         mine = {volume.name for volume in self._volumes(stack)}
@@ -224,10 +246,21 @@ def pass_through(container: Container, command: Sequence[str]) -> int:
 
 
 def exec_command(container: Container, command: Sequence[str], *, terminal: bool) -> list[str]:
+    return [
+        docker_client(),
+        "exec",
+        "--interactive",
+        *(["--tty"] if terminal else []),
+        container.id,
+        *command,
+    ]
+
+
+def docker_client() -> str:
     client = shutil.which("docker")
     if not client:
         raise EnvironmentMissing("the docker command is not on PATH", "apt-get install docker-cli")
-    return [client, "exec", "--interactive", *(["--tty"] if terminal else []), container.id, *command]
+    return client
 
 
 def has_terminal() -> bool:

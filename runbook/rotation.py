@@ -13,7 +13,7 @@ from runbook.errors import CheckFailed, UsageError
 from runbook.stack import Setting, Stack
 from runbook.terminal import Progress
 from runbook.up.release import is_ill, release
-from runbook.up.secrets import GENERATED, KEYS, RANDOM_BYTES
+from runbook.up.secrets import KEYS, PASSWORDS, RANDOM_BYTES
 from runbook.up.sole import free_stale_lock, sole_run
 
 EVERYTHING = "all"
@@ -23,8 +23,10 @@ DATABASE_ROLES = {
     "dbOwnerPassword": "amas_owner",
     "dbReaderPassword": "amas_reader",
     "dbMonitorPassword": "amas_monitor",
+    "dbBackupPassword": "amas_backup",
     "dbJobsPassword": "amas_jobs",
 }
+ROTATED = (*PASSWORDS, *KEYS)
 REDIS_PARTS = {"cachePassword": "cache", "queuePassword": "queue"}
 # The service tells an unknown key (401) from one of another scope (403) and from a bad trace (400).
 UNKNOWN_KEY = 401
@@ -55,7 +57,7 @@ def finish(stack: Stack, names: Sequence[str], engine: Engine, progress: Progres
 
 def _rotate(stack: Stack, names: Sequence[str], engine: Engine, progress: Progress) -> Rotated:
     before = stack.config()
-    chosen = chosen_names(names, GENERATED)
+    chosen = chosen_names(names, ROTATED)
     refuse_unfinished(chosen, before)
     with progress.step("new values"):
         free_stale_lock(stack, progress)

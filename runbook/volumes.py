@@ -1,6 +1,6 @@
 """The volumes that hold what cannot be made again; `down` keeps them."""
 
-DATA_PARTS = ("db", "queue", "prometheus")
+DATA_PARTS = ("db", "queue", "prometheus", "backup", "offsite")
 
 
 def data_volumes(stack: str) -> tuple[str, ...]:

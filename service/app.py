@@ -43,11 +43,16 @@ from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
 from service.stores import Stores, for_reads, real_stores
+from service.wal import Wal
 
 # The writer's own retries end before this does.
 DRAIN_QUEUE_S = 10.0
 # For the audit entries of the last moments.
 AUDIT_WITHIN_S = 2.0
+
+# New containers until the interpreter looks for cycles, of which traces make none: by default it would look
+# at those that wait again and again, for a tenth of the time that a batch takes.
+GC_AFTER = 10_000
 
 OPENAPI = Path(__file__).with_name("openapi.json")
 
@@ -238,8 +243,13 @@ class Service:
             Probe("stores", self._outside),
             Probe("spool", self.recording.facts.of_spool, {"spool.up": (0.0, 1)}),
             Probe("insights", self.recording.facts.of_database),
+            Probe("wal", self._wal().facts),
             Probe("jobs", self.jobs.facts),
         ]
+
+    def _wal(self) -> Wal:
+        wanted = self._settings.wal_durability == "sync"
+        return Wal(self._stores.reads, self._metrics, wanted, _now)
 
     async def _outside(self) -> dict[str, Measured]:
         """1 for each store that answers, 0 for each that does not; asked once a second at most."""
@@ -299,6 +309,7 @@ class Service:
         # What stands now stays: to look at all of it again would stop everything for tens of milliseconds.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GC_AFTER)
         try:
             yield
         finally:

@@ -194,7 +194,12 @@ def owner_session(url: str, wait_s: float, say: Callable[[str], None]) -> Iterat
     while True:
         try:
             connection = psycopg.connect(
-                url, autocommit=True, connect_timeout=CONNECT_S, application_name="amas-migrate"
+                url,
+                autocommit=True,
+                connect_timeout=CONNECT_S,
+                application_name="amas-migrate",
+                # A schema can be made again: with the backup's receiver away, `up` would wait for it.
+                options="-c synchronous_commit=local",
             )
             break
         except psycopg.OperationalError as error:

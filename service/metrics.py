@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from service.admin import switches
 from service.collector.snapshot import Counters
 from service.insights.decision import Outcome
 from service.jobs import Job, outcomes
+from service.wal import SERIES as WAL_SERIES
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -48,14 +50,7 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self.registry = prometheus.CollectorRegistry()
-        self._write_ms = _Milliseconds("amas_decision_write_duration", _WRITE_MS_HELP, WRITE_BUCKETS_MS)
-        self.registry.register(self._write_ms)
-        self._write_s = prometheus.Histogram(
-            "amas_decision_write_duration_seconds",
-            "From taking a decision to its answer from the store.",
-            buckets=[bound / 1000 for bound in WRITE_BUCKETS_MS],
-            registry=self.registry,
-        )
+        self._writes = _Writes(self.registry)
         self._outcomes = self._counter(
             "amas_decisions", "Decisions by what became of them.", "result", Outcome
         )
@@ -91,15 +86,12 @@ class Metrics:
         self.requests = Requests(self.registry)
         self.alerts = AlertSeries(self.registry)
         self._lag = self._gauge("amas_event_loop_lag_seconds", "How late the event loop woke last time.")
-        self._collected_at = prometheus.Gauge(
-            "amas_collector_last_run_timestamp_seconds",
-            "When the last interval ended well, 0 for never.",
-            registry=self.registry,
+        self._wal = {name: self._gauge(*series) for name, series in WAL_SERIES.items()}
+        self._collected_at = self._gauge(
+            "amas_collector_last_run_timestamp_seconds", "When the last interval ended well, 0 for never."
         )
-        self._collecting_s = prometheus.Gauge(
-            "amas_collector_duration_seconds",
-            "What the last interval took, from taking it to keeping it.",
-            registry=self.registry,
+        self._collecting_s = self._gauge(
+            "amas_collector_duration_seconds", "What the last interval took, from taking it to keeping it."
         )
         self.tasks_ended = self._plain("amas_tasks_ended", "Loops that ended while the replica went on.")
         self._collector_errors = self._plain("amas_collector_errors", "Intervals that failed.")
@@ -109,9 +101,7 @@ class Metrics:
 
     def wrote(self, outcome: Outcome, waited_s: Sequence[float]) -> None:
         self._outcomes[outcome].inc(len(waited_s))
-        for waited in waited_s:
-            self._write_ms.observe(waited * 1000)
-            self._write_s.observe(waited)
+        self._writes.took(waited_s)
 
     def buried(self) -> None:
         self._letters.inc()
@@ -145,6 +135,10 @@ class Metrics:
         self._oldest_chunk.set(oldest_chunk_age_s)
         if last_success is not None:
             self._retained_at.set(last_success)
+
+    def wal(self, values: Mapping[str, float]) -> None:
+        for name, gauge in self._wal.items():
+            gauge.set(values.get(name, math.nan))
 
     def watch_spool(self, length: Callable[[], float]) -> None:
         gauge = self._gauge("amas_spool_length", "Decisions that wait in the spool, as last seen here.")
@@ -410,23 +404,30 @@ def _picked(sizes: Callable[[], tuple[int, int, int]], place: int) -> Callable[[
     return lambda: sizes()[place]
 
 
-_WRITE_MS_HELP = "From taking a decision to its answer from the store, in milliseconds."
+class _Writes(Collector):
+    """How long writes took: counted once, told in the runbook's milliseconds and in the base unit.
 
+    The bounds in milliseconds are written as the runbook writes them: le="500", not le="500.0".
+    """
 
-class _Milliseconds(Collector):
-    """A histogram whose bounds are written as the runbook writes them: le="500", not le="500.0"."""
+    def __init__(self, registry: prometheus.CollectorRegistry) -> None:
+        self._counts = [0] * (len(WRITE_BUCKETS_MS) + 1)
+        self._sum_ms = 0.0
+        registry.register(self)
 
-    def __init__(self, name: str, text: str, bounds: Sequence[int]) -> None:
-        self._name, self._text, self._bounds = name, text, bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def observe(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def took(self, waited_s: Sequence[float]) -> None:
+        for waited in waited_s:
+            waited_ms = waited * 1000
+            self._counts[bisect_left(WRITE_BUCKETS_MS, waited_ms)] += 1
+            self._sum_ms += waited_ms
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        family = HistogramMetricFamily(self._name, self._text)
-        bounds = [*map(str, self._bounds), "+Inf"]
-        family.add_metric([], list(zip(bounds, accumulate(self._counts), strict=True)), self._sum)
-        yield family
+        name, text = "amas_decision_write_duration", "From taking a decision to its answer from the store"
+        in_ms, in_s = map(str, WRITE_BUCKETS_MS), (str(bound / 1000) for bound in WRITE_BUCKETS_MS)
+        yield self._family(name, f"{text}, in milliseconds.", in_ms, self._sum_ms)
+        yield self._family(f"{name}_seconds", f"{text}.", in_s, self._sum_ms / 1000)
+
+    def _family(self, name: str, text: str, bounds: Iterable[str], total: float) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(name, text)
+        family.add_metric([], list(zip([*bounds, "+Inf"], accumulate(self._counts), strict=True)), total)
+        return family

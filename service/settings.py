@@ -160,6 +160,8 @@ class Settings:
     disable_metrics_collection: bool = _switch(default=False)
     # Milliseconds.
     metrics_collection_interval: int = _integer(30_000, 500, 300_000)
+    # Whether commits are to wait for the backup's WAL receiver; that they do not raises an alert.
+    wal_durability: str = _choice("async", "async", "sync")
     # Fewer than this raise an alert.
     replicas_expected: int = _integer(1, 1, 64)
     # The packaged rules when empty.

@@ -43,7 +43,11 @@ PROOFS = {
     "faults": Proof(
         "What goes wrong during `up` is told with its cause and next command, and breaks nothing that served",
         tests(
-            "tests/faults", "--ignore tests/faults/test_rotation.py --ignore tests/faults/test_stores_away.py"
+            "tests/faults",
+            "--ignore tests/faults/test_rotation.py",
+            "--ignore tests/faults/test_stores_away.py",
+            "--ignore tests/faults/test_backup_away.py",
+            "--ignore tests/faults/test_restore.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
@@ -64,6 +68,23 @@ PROOFS = {
             "service/alerts",
         ),
     ),
+    "restore": Proof(
+        "A database lost with its volume, restored twice and to a moment, and a lost host: nothing missing",
+        tests("tests/faults/test_restore.py", "-s"),
+        ("tests/faults/test_restore.py", "runbook/restore", "runbook/backup", "images/backup"),
+    ),
+    "backup-away": Proof(
+        "A minute without the backup at 200 posts a second: commits go on, an alert tells, nothing is lost; "
+        "a backup that stays away cannot fill the disk, and is told of before WAL is dropped",
+        tests("tests/faults/test_backup_away.py", "-s"),
+        (
+            "tests/faults/test_backup_away.py",
+            "images/db",
+            "images/backup",
+            "infra/components",
+            "service/wal.py",
+        ),
+    ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
         tests("tests/faults/test_rotation.py", "-s"),
@@ -73,6 +94,11 @@ PROOFS = {
         "No secret is found in inspect, image history, logs, processes, volumes, state or kept files",
         tests("tests/e2e/test_secrets_nowhere.py"),
         ("tests/e2e/test_secrets_nowhere.py", "runbook", "infra"),
+    ),
+    "backup-proof": Proof(
+        "A backup is proven by a restore; one tampered, short of WAL, of other versions or emptied is not",
+        tests("tests/integration/images/test_backup.py", "-s"),
+        ("tests/integration/images/test_backup.py", "runbook/backup", "images/backup"),
     ),
     "bench": Proof(
         "The figures of the service: ingest, batches, reads, metrics, beside what they are measured against",

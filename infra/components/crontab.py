@@ -20,11 +20,12 @@ class Job:
         return f"{self.schedule} amas job run {self.name} --limit-s {self.limit_s} -- amas {self.command}"
 
 
-def crontab(jobs: Sequence[Job], runner: str, path: str) -> str:
-    """The whole file, which will lie at `path`."""
+def crontab(jobs: Sequence[Job], runner: str, path: str, also: Sequence[str] = ()) -> str:
+    """The whole file, which will lie at `path`; `also`: lines that are no job, and leave no record."""
     lines = [
         "# Rendered from the stack's configuration.",
         *(job.line() for job in jobs),
+        *also,
         f"{_DECLARED} amas job declare {path} --runner {runner}",
     ]
     return "".join(f"{line}\n" for line in lines)

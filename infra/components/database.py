@@ -102,6 +102,7 @@ def _passwords(config: Config) -> dict[str, pulumi.Input[str]]:
         "app_role": config.secret("dbAppPassword").apply(app_role),
         "reader_password": config.secret("dbReaderPassword"),
         "monitor_password": config.secret("dbMonitorPassword"),
+        "backup_password": config.secret("dbBackupPassword"),
         "jobs_password": config.secret("dbJobsPassword"),
     }
 
@@ -136,6 +137,8 @@ def _spec(config: Config, images: Images, mounts: tuple[Mount, ...]) -> Spec:
             "AMAS_MAX_CONNECTIONS": config.text("dbMaxConnections"),
             # PostgreSQL's manual, 19.4.1: a quarter of the memory is a reasonable start.
             "AMAS_SHARED_BUFFERS_MB": str(memory_mb // 4),
+            "AMAS_WAL_DURABILITY": config.wal_durability,
+            "AMAS_WAL_DEGRADE_AFTER_S": config.text("walDegradeAfterS"),
         },
         health=Health(["amas-db-health"], interval_s=3, start_period_s=60),
         mounts=mounts,

@@ -7,7 +7,7 @@ import pulumi_docker as docker
 
 from infra.naming import Naming
 
-PARTS = ("db", "queue", "prometheus")
+PARTS = ("db", "queue", "prometheus", "backup", "offsite")
 
 
 class DataVolumes(pulumi.ComponentResource):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.components.api import Api
+from infra.components.backup import Backup
 from infra.components.container import Platform
 from infra.components.database import Database, FormerLogins
 from infra.components.loadbalancer import LoadBalancer
@@ -39,6 +40,8 @@ def build(config: Config, images: Images, naming: Naming) -> Environment:
         log_max_files=config.integer("logMaxFiles"),
     )
     database = Database(config, images, platform, volumes.names["db"])
+    if config.flag("backups"):
+        Backup(config, images, platform, volumes.names, database.roles)
     cache = Cache(config, images, platform)
     queue = Queue(config, images, platform, volumes.names["queue"])
     stores = [database, cache, queue]

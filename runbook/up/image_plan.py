@@ -9,8 +9,8 @@ import os
 import re
 import tarfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
@@ -54,12 +54,14 @@ class Recipe:
 
     name: str
     shown: Mapping[str, str]  # package: what stands before its version in the tag
+    parents: Mapping[str, str] = field(default_factory=lambda: {"PARENT": "base"})  # build argument: image
     trees: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
 
 
-BASE = Recipe("base", {"base-files": "debian"})
+BASE = Recipe("base", {"base-files": "debian"}, parents={})
+# Each comes after those it stands on.
 OTHERS = (
     Recipe("db", {"postgresql-17": "pg", "postgresql-17-timescaledb": "ts"}),
     Recipe("service", {"amas": ""}, trees=("service",), files=("requirements/service.txt",)),
@@ -73,6 +75,7 @@ OTHERS = (
     Recipe("monitoring", {"prometheus": "prometheus"}),
     Recipe("lb", {"haproxy": "haproxy"}),
     Recipe("redis", {"redis-server": ""}),
+    Recipe("backup", {"barman": "barman", "restic": "restic"}, {"PARENT": "db", "RUNBOOK": "runbook"}),
 )
 # The page's tests run in it; no stack does.
 BROWSER = Recipe("browser", {"chromium": "chromium"})
@@ -104,9 +107,23 @@ def plan_all(root: Path, tools_bin: Path) -> tuple[Plan, list[Plan]]:
 
 
 def plan_of(recipes: Iterable[Recipe], root: Path, tools_bin: Path) -> tuple[Plan, list[Plan]]:
-    """The base image, and those that stand on it."""
+    """The base image, and those that stand on it or on one another."""
     base = plan(BASE, (*inputs_of(BASE, root, tools_bin), *host_certificates()), parent_hash="")
-    return base, [plan(recipe, inputs_of(recipe, root, tools_bin), base.hash) for recipe in recipes]
+    plans = {"base": base}
+    for recipe in recipes:
+        parent_hash = "\n".join(plans[parent].hash for parent in recipe.parents.values())
+        plans[recipe.name] = plan(recipe, inputs_of(recipe, root, tools_bin), parent_hash)
+    return base, [each for name, each in plans.items() if name != "base"]
+
+
+def waves(plans: Iterable[Plan], standing: Iterable[str]) -> Iterator[list[Plan]]:
+    """The plans in the order of building: each wave needs only what stood before it."""
+    known, left = set(standing), list(plans)
+    while left:
+        wave = [each for each in left if known.issuperset(each.recipe.parents.values())]
+        yield wave
+        known |= {each.recipe.name for each in wave}
+        left = [each for each in left if each not in wave]
 
 
 def plan(recipe: Recipe, inputs: Iterable[Input], parent_hash: str) -> Plan:
@@ -212,11 +229,11 @@ def render_lock(lock: Lock) -> str:
 # What the host's clients know about reaching package sources; needed to build, never part of an image.
 
 
-def build_arguments(parent: str, environ: Mapping[str, str], apt_proxy: str) -> dict[str, str]:
+def build_arguments(parents: Mapping[str, str], environ: Mapping[str, str], apt_proxy: str) -> dict[str, str]:
     proxies = {name: environ[name] for name in PROXY_VARIABLES if environ.get(name)}
     if apt_proxy and not {"http_proxy", "HTTP_PROXY"} & proxies.keys():
         proxies["http_proxy"] = apt_proxy
-    return {"PARENT": parent, **proxies}
+    return {**parents, **proxies}
 
 
 def pip_conf(listed: str) -> str:

@@ -48,6 +48,7 @@ from runbook.up.image_plan import (
     plan_of,
     render_lock,
     tag_of,
+    waves,
 )
 from runbook.up.secrets import ensure_state_dir
 
@@ -64,10 +65,15 @@ def ensure_images(progress: Progress, tools_bin: Path) -> Lock:
     ensure_state_dir(places.state_dir())
     base, others = plan_all(places.ROOT, tools_bin)
     known = read_lock(places.image_lock())
-    lock: Lock = {"base": _ensure(base, None, known, progress)}
+    lock: Lock = {"base": _ensure(base, {}, known, progress)}
+
+    def ensured(plan: Plan) -> Entry:
+        return _ensure(plan, lock, known, progress)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        entries = list(pool.map(lambda plan: _ensure(plan, lock["base"]["tag"], known, progress), others))
-    lock |= {plan.recipe.name: entry for plan, entry in zip(others, entries, strict=True)}
+        for wave in waves(others, lock):
+            entries = list(pool.map(ensured, wave))
+            lock |= {plan.recipe.name: entry for plan, entry in zip(wave, entries, strict=True)}
     write_lock(lock, places.image_lock())
     return lock
 
@@ -77,17 +83,17 @@ def ensure_for_tests(recipe: Recipe, progress: Progress) -> Entry:
     ensure_state_dir(places.state_dir())
     base, (wanted,) = plan_of([recipe], places.ROOT, places.ROOT)
     known = read_lock(places.image_lock())
-    return _ensure(wanted, _ensure(base, None, known, progress)["tag"], {}, progress)
+    return _ensure(wanted, {"base": _ensure(base, {}, known, progress)}, {}, progress)
 
 
-def _ensure(plan: Plan, parent: str | None, known: Lock, progress: Progress) -> Entry:
+def _ensure(plan: Plan, standing: Lock, known: Lock, progress: Progress) -> Entry:
     started, name, done = time.monotonic(), plan.recipe.name, "found"
     try:
         with closing(_connect()) as engine:
             image = _find(engine, plan)
             if image is None:
                 progress.say(f"{name}: building, log in {_log_path(name)}")
-                image, done = _build(engine, plan, parent), "built"
+                image, done = _build(engine, plan, standing), "built"
             entry = _entry(engine, plan, image, known.get(name))
     except (DockerException, RequestException, HTTPError) as reason:
         raise CheckFailed(f"image {name}: the Docker engine failed: {reason}", "docker info") from reason
@@ -136,7 +142,7 @@ def _packages(engine: docker.DockerClient, image: Image) -> dict[str, str]:
         container.remove()
 
 
-def _build(engine: docker.DockerClient, plan: Plan, parent: str | None) -> Image:
+def _build(engine: docker.DockerClient, plan: Plan, standing: Lock) -> Image:
     """Raises with the failing step, its last lines and the log's place."""
     log = _log_path(plan.recipe.name)
     log.write_text("")
@@ -151,7 +157,8 @@ def _build(engine: docker.DockerClient, plan: Plan, parent: str | None) -> Image
         fileobj=io.BytesIO(context((*plan.inputs, *settings))),
         custom_context=True,
         buildargs=build_arguments(
-            parent or _root_file_system(engine, plan, log),
+            {name: standing[image]["tag"] for name, image in plan.recipe.parents.items()}
+            or {"PARENT": _root_file_system(engine, plan, log)},
             os.environ,
             _output_of("apt-config", "dump", "--format", "%v%n", "Acquire::http::Proxy"),
         ),

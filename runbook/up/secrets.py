@@ -14,12 +14,15 @@ PASSWORDS = (
     "dbAppPassword",
     "dbReaderPassword",
     "dbMonitorPassword",
+    "dbBackupPassword",
     "dbJobsPassword",
     "cachePassword",
     "queuePassword",
 )
 KEYS = ("keyIngest", "keyRead", "keyAdmin", "keyMetrics")
-GENERATED = (*PASSWORDS, *KEYS)
+# A new one would open nothing that was written under the old one, so it is never rotated.
+LASTING = ("resticPassword",)
+GENERATED = (*PASSWORDS, *KEYS, *LASTING)
 RANDOM_BYTES = 32
 
 

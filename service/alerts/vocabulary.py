@@ -38,6 +38,15 @@ METRICS = {
     "chunk.oldest_age_days": Metric("days", "age of the oldest chunk of insights"),
     "chunk.overdue_days": Metric("days", "by which that age exceeds INSIGHTS_RETENTION_DAYS"),
     "retention.age_s": Metric("s", "since old insights were last dropped"),
+    "wal.sync_degraded": Metric("0 or 1", "commits are to wait for the backup's receiver and do not"),
+    "wal.receiver_age_s": Metric("s", "since the backup's receiver was last heard"),
+    "wal.receiver_lag_bytes": Metric("bytes", "of WAL that the backup does not have yet"),
+    "slot.retained_bytes": Metric("bytes", "of WAL that the database keeps for the backup"),
+    "slot.fill": Metric("percent", "of the WAL that it may keep"),
+    "slot.minutes_left": Metric(
+        "minutes", "until it has to drop WAL that the backup lacks; there only while the receiver is away"
+    ),
+    "slot.lost": Metric("0 or 1", "it had to: what came since the last full copy has a gap"),
     "replicas.live": Metric("replicas", "that reported lately"),
     "replicas.missing": Metric("replicas", "expected and not live"),
     "collector.age_s": Metric("s", "since the last snapshot of the metrics"),

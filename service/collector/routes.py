@@ -146,6 +146,14 @@ class About:
                 "count": _whole(values, "dead_letters.count"),
                 "ageSeconds": _value(values, "dead_letters.age_s"),
             },
+            # Of the way to the backup; null where nobody asked the database, or there is no backup.
+            "wal": {
+                "syncDegraded": _switch(values, "wal.sync_degraded"),
+                "receiverAgeSeconds": _value(values, "wal.receiver_age_s"),
+                "receiverLagBytes": _whole(values, "wal.receiver_lag_bytes"),
+                "slotFillPercent": _value(values, "slot.fill"),
+                "slotLost": _switch(values, "slot.lost"),
+            },
             "cache": {"hitRatePercent": _value(values, "cache.hit_rate")},
             "overheadMilliseconds": _value(values, "monitoring.overhead", digits=6),
             "switches": self._others.switches(),
@@ -188,6 +196,10 @@ def _value(values: Mapping[str, Measured], name: str, digits: int = 3) -> float 
 
 def _whole(values: Mapping[str, Measured], name: str) -> int | None:
     return round(values[name][0]) if name in values else None
+
+
+def _switch(values: Mapping[str, Measured], name: str) -> bool | None:
+    return bool(values[name][0]) if name in values else None
 
 
 def _stamp(at: float) -> str:

@@ -39,6 +39,7 @@ def _alerting() -> Answers:
     monitoring["queue"] = {"size": 1843, "ageSeconds": 6.2}
     monitoring["spool"] = {"state": "up", "length": 5120, "ageSeconds": 41.0, "fillPercent": 12.5}
     monitoring["deadLetters"] = {"count": 3, "ageSeconds": 5400.0}
+    monitoring["wal"] |= {"syncDegraded": True, "receiverAgeSeconds": 95.0, "receiverLagBytes": 52_428_800}
     monitoring["switches"][2] |= {
         "on": True, "reason": "receiver is being moved", "since": _ago(1800), "by": "mira",
     }  # fmt: skip
@@ -201,6 +202,10 @@ def _monitoring() -> Answers:
         "queue": {"size": 12, "ageSeconds": 0.004},
         "spool": {"state": "up", "length": 0, "ageSeconds": None, "fillPercent": 0.4},
         "deadLetters": {"count": 0, "ageSeconds": None},
+        "wal": {
+            "syncDegraded": False, "receiverAgeSeconds": 3.1, "receiverLagBytes": 0, "slotFillPercent": 0.4,
+            "slotLost": False,
+        },
         "cache": {"hitRatePercent": 93.4}, "overheadMilliseconds": 0.0021,
         "switches": [
             {"name": f"disable-{name}", "on": False, "reason": None, "since": None, "by": None}

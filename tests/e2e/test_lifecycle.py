@@ -75,7 +75,7 @@ def stored(stack: Stack) -> str:
 
 
 def data_volumes(stack: Stack) -> set[str]:
-    return {f"amas-{stack.name}-{part}" for part in ("db", "queue", "prometheus")}
+    return {f"amas-{stack.name}-{part}" for part in ("db", "queue", "prometheus", "backup", "offsite")}
 
 
 def leftovers(stack: Stack) -> set[str]:

@@ -16,6 +16,7 @@ PARTS = [
     "lb",
     "prometheus",
     "scheduler",
+    "backup",
     "db-exporter",
     "redis-exporter",
     "host-exporter",

@@ -118,7 +118,15 @@ def test_health_passes_from_the_host_and_as_the_scheduled_job(stack: Stack) -> N
 def test_status_names_every_part_and_its_health(stack: Stack) -> None:
     report = as_json(stack.amas("status", "--json").stdout)
     healthy = {part["part"] for part in report["parts"] if part["state"] == "healthy"}
-    assert {"db", "cache", "queue", "api", "lb", "prometheus", "scheduler"} <= healthy
+    assert {"db", "cache", "queue", "backup", "api", "lb", "prometheus", "scheduler"} <= healthy
+
+
+def test_decisions_are_acknowledged_when_the_backup_has_them_too(stack: Stack) -> None:
+    mode = ("db", "psql", "--", "-Atc", "SHOW synchronous_standby_names")
+    eventually(lambda: stack.amas(*mode).stdout.strip() == "barman_receive_wal", within_s=60, what="sync")
+    wal = as_json(stack.shell(f"curl -fsS {stack.url}/api/about/monitoring").stdout)["wal"]
+    assert (wal["syncDegraded"], wal["slotLost"]) == (False, False)
+    assert wal["receiverLagBytes"] < 16 << 20
 
 
 def test_logs_of_a_part_can_be_read(stack: Stack) -> None:

@@ -14,8 +14,10 @@ import docker
 import pytest
 
 from tests.e2e.conftest import ROOT, Completed, free_ports
+from tests.faults.receiver import Receiver, receiving
 
 HERE = Path(__file__).parent
+QUICK = ("metricsCollectionInterval=2000", "alertEvaluationInterval=1000")
 
 
 @dataclass
@@ -146,6 +148,25 @@ def stack(standing: Stack) -> Iterator[Stack]:
     """The standing one, its good image back in the lock afterwards."""
     yield standing
     standing.release_image(None)
+
+
+@pytest.fixture(scope="module")
+def alerted(new_stack: Callable[[], Stack]) -> Iterator[tuple[Stack, Receiver]]:
+    """A stack of its own that sends its alerts to this host."""
+    stack = new_stack()
+    settings = [word for setting in QUICK for word in ("--config", setting)]
+    assert stack.up(*settings).returncode == 0
+    with receiving(gateway(stack)) as receiver:
+        stack.pulumi("config", "set", "--secret", "amas:alertWebhookUrl", receiver.url)
+        done = stack.up("--config", f"alertWebhookAllowedHosts={receiver.host}")
+        assert done.returncode == 0, done.stderr
+        yield stack, receiver
+
+
+def gateway(stack: Stack) -> str:
+    """The address of this host that the containers of the stack see."""
+    form = "{{range .IPAM.Config}}{{.Gateway}}{{end}}"
+    return output("docker", "network", "inspect", f"amas-{stack.name}", "--format", form).strip()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,28 +11,14 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import eventually
-from tests.faults.conftest import Stack, output
+from tests.faults.conftest import Stack
 from tests.faults.flood import Flood
-from tests.faults.receiver import Receiver, receiving
+from tests.faults.receiver import Receiver
 from tests.faults.traffic import Traffic
 
 AWAY_S = 60.0
 RATE_PER_S = 500
 RULE = "database-away"
-QUICK = ("metricsCollectionInterval=2000", "alertEvaluationInterval=1000")
-
-
-@pytest.fixture(scope="module")
-def alerted(new_stack: Callable[[], Stack]) -> Iterator[tuple[Stack, Receiver]]:
-    """A stack of its own that sends its alerts to this host."""
-    stack = new_stack()
-    settings = [word for setting in QUICK for word in ("--config", setting)]
-    assert stack.up(*settings).returncode == 0
-    with receiving(gateway(stack)) as receiver:
-        stack.pulumi("config", "set", "--secret", "amas:alertWebhookUrl", receiver.url)
-        done = stack.up("--config", f"alertWebhookAllowedHosts={receiver.host}")
-        assert done.returncode == 0, done.stderr
-        yield stack, receiver
 
 
 @pytest.mark.full
@@ -106,9 +92,3 @@ def monitoring(stack: Stack) -> Any:
 def ids_of(stack: Stack, run_id: str) -> list[str]:
     query = f"SELECT decision_id FROM decision_insights WHERE run_id = '{run_id}'"  # noqa: S608 - our own word
     return stack.amas("db", "psql", "--", "-Atc", query).stdout.split()
-
-
-def gateway(stack: Stack) -> str:
-    """The address of this host that the containers of the stack see."""
-    form = "{{range .IPAM.Config}}{{.Gateway}}{{end}}"
-    return output("docker", "network", "inspect", f"amas-{stack.name}", "--format", form).strip()

@@ -14,12 +14,13 @@ import pytest
 from pulumi.runtime import mocks as pulumi_mocks
 
 from infra import images, program
-from infra.keys import RECEIVERS, REQUIRED_SECRETS
+from infra.keys import OFFSITE_SECRETS, RECEIVERS, REQUIRED_SECRETS
 
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
-CANARIES = {name: f"canary-{name}-7f3a" for name, _ in (*REQUIRED_SECRETS, *RECEIVERS)}
+GIVEN = (*REQUIRED_SECRETS, *RECEIVERS, *OFFSITE_SECRETS)
+CANARIES = {name: f"canary-{name}-7f3a" for name, _ in GIVEN}
 
 
 @dataclass

@@ -42,6 +42,13 @@ def test_places_of_the_balancer_must_fit_a_roll() -> None:
     assert "amas:maxReplicas = 3" in problems(replicas="2", maxReplicas="3")[0]
 
 
+def test_a_password_in_the_address_off_site_is_refused() -> None:
+    (found,) = problems(offsiteRepository="rest:https://amas:hunter2@backup.example.org/amas")
+    assert "rest:https://amas:***@backup.example.org/amas" in found
+    assert "no password in it" in found
+    assert problems(offsiteRepository="rest:https://amas@backup.example.org/amas") == []
+
+
 def test_one_port_cannot_serve_two() -> None:
     assert problems(httpPort="9090") == ["amas:prometheusPort = 9090: already taken by amas:httpPort"]
 

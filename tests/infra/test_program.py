@@ -30,7 +30,8 @@ def environment(inputs: dict[str, Any]) -> dict[str, str]:
 def test_every_part_of_the_environment_is_asked_for(asked: Recorded) -> None:
     services = {name for name in asked.containers if not is_job(name)}
     exporters = {"db-exporter", "redis-exporter", "host-exporter"}
-    assert services == {"db", "cache", "queue", "api-0", "api-1", "lb", "prometheus", "scheduler", *exporters}
+    stores = {"db", "cache", "queue", "backup"}
+    assert services == {*stores, "api-0", "api-1", "lb", "prometheus", "scheduler", *exporters}
 
 
 def test_every_container_holds_the_standard(asked: Recorded) -> None:
@@ -115,7 +116,7 @@ def test_data_volumes_are_marked(asked: Recorded) -> None:
         for inputs in volumes.values()
         if {"label": "amas.data", "value": "keep"} in inputs["labels"]
     }
-    assert kept == {"amas-test-db", "amas-test-queue", "amas-test-prometheus"}
+    assert kept == {f"amas-test-{part}" for part in ("db", "queue", "prometheus", "backup", "offsite")}
 
 
 def test_a_changed_secret_changes_the_volume_its_readers_mount(run: Run, asked: Recorded) -> None:
@@ -139,7 +140,9 @@ def test_a_failed_job_for_the_passwords_starts_nothing_that_logs_in(run: Run) ->
     recorded = Recorded()
     with pytest.raises(JobFailed, match="db-roles ended with exit code 1:\nthe job's last words"):
         run(exit_codes={"db-roles": 1}, into=recorded)
-    needing = {"migrate", "api-0", "api-1", "lb", "db-exporter", "scheduler", "db-former-logins"}
+    needing = {
+        "migrate", "api-0", "api-1", "lb", "db-exporter", "scheduler", "db-former-logins", "backup"
+    }  # fmt: skip
     assert not needing & set(recorded.containers)
 
 
@@ -147,6 +150,52 @@ def test_the_database_knows_no_password(asked: Recorded) -> None:
     """Else a rotation would replace it: seconds without writes."""
     volumes = [volume["container_path"] for volume in snake(asked.containers["db"])["volumes"]]
     assert sorted(volumes) == ["/run/postgresql", "/var/lib/amas/db"]
+
+
+def test_the_database_is_told_how_durable_its_wal_is_to_be(run: Run) -> None:
+    recorded = run(walDurability="async", walDegradeAfterS="5")
+    given = environment(recorded.containers["db"])
+    assert (given["AMAS_WAL_DURABILITY"], given["AMAS_WAL_DEGRADE_AFTER_S"]) == ("async", "5")
+    assert environment(recorded.containers["api-0"])["WAL_DURABILITY"] == "async"
+
+
+def test_without_backups_nothing_waits_for_them_and_their_data_stays(run: Run) -> None:
+    recorded = run(backups="false")
+    assert "backup" not in recorded.containers
+    assert {environment(recorded.containers[part])[name] for part, name in DURABILITY.items()} == {"async"}
+    assert {"backup-data", "offsite-data"} <= set(recorded.of_type(VOLUME))
+
+
+DURABILITY = {"db": "AMAS_WAL_DURABILITY", "api-0": "WAL_DURABILITY"}
+
+
+def test_the_backups_crontab_is_rendered_from_the_configuration(run: Run) -> None:
+    recorded = run(backupSchedule="0 5 * * 1", proofSchedule="0 6 * * 1", offsiteSchedule="0 7 * * 1")
+    crontab = uploads(recorded, "backup-config")["crontab"]
+    for line in (
+        "0 5 * * 1 amas job run backup",
+        "0 6 * * 1 amas job run proof",
+        "0 7 * * 1 amas job run offsite",
+    ):
+        assert f"\n{line} --limit-s " in crontab
+
+
+def test_the_backup_knows_where_the_copy_off_site_goes(run: Run) -> None:
+    assert environment(run().containers["backup"])["AMAS_OFFSITE"] == "/var/lib/amas/offsite"
+    away = run(offsiteRepository="s3:s3.example.org/amas")
+    assert environment(away.containers["backup"])["AMAS_OFFSITE"] == "s3:s3.example.org/amas"
+    assert uploads(away, "backup-secrets")["offsite_env"] == CANARIES["offsiteCredentials"]
+
+
+def test_the_backups_upkeep_is_no_job(run: Run) -> None:
+    """A record a minute would tell nothing."""
+    assert "\n* * * * * amas backup upkeep" in uploads(run(), "backup-config")["crontab"]
+
+
+def test_the_backup_writes_to_its_two_volumes_alone(run: Run) -> None:
+    volumes = snake(run().containers["backup"])["volumes"]
+    written = {volume["container_path"] for volume in volumes if not volume["read_only"]}
+    assert written == {"/var/lib/amas/backup", "/var/lib/amas/offsite"}
 
 
 def test_jobs_beside_the_database_have_no_network_and_cannot_write_its_sockets(asked: Recorded) -> None:

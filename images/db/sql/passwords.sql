@@ -14,14 +14,16 @@ SET synchronous_commit = local;
 \set app_password `cat /secrets/app_password`
 \set reader_password `cat /secrets/reader_password`
 \set monitor_password `cat /secrets/monitor_password`
+\set backup_password `cat /secrets/backup_password`
 \set jobs_password `cat /secrets/jobs_password`
 
 BEGIN;
 
--- Nobody stays connected as these, so the old password may end at once; a job that starts in between comes again.
+-- Sessions that stand go on, so the old passwords may end at once; a job that starts in between comes again.
 ALTER ROLE amas_owner PASSWORD :'owner_password';
 ALTER ROLE amas_reader PASSWORD :'reader_password';
 ALTER ROLE amas_monitor PASSWORD :'monitor_password';
+ALTER ROLE amas_backup PASSWORD :'backup_password';
 ALTER ROLE amas_jobs PASSWORD :'jobs_password';
 
 -- The service does: a role has one password, and replicas are replaced one by one. So each password has a

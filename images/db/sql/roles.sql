@@ -15,6 +15,7 @@ FROM (
     ('amas_app', 'NOLOGIN'),
     ('amas_reader', 'LOGIN'),
     ('amas_monitor', 'LOGIN'),
+    ('amas_backup', 'LOGIN REPLICATION'),
     ('amas_jobs', 'LOGIN'),
     ('amas_health', 'LOGIN')
 ) AS wanted (name, kind)
@@ -28,5 +29,19 @@ GRANT pg_monitor, pg_use_reserved_connections TO amas_monitor;
 GRANT pg_use_reserved_connections TO amas_health;
 -- Scheduled jobs read what people may read; what more they may, the migrations say.
 GRANT amas_reader, pg_monitor TO amas_jobs;
+
+-- What Barman's manual asks for. Reading adds nothing for a role that may copy the whole server; pg_maintain lets it
+-- hold writers still while a moment is named that restores are compared with. Rights on functions are of one
+-- database: its own.
+GRANT pg_monitor, pg_checkpoint, pg_read_all_data, pg_maintain TO amas_backup;
+GRANT EXECUTE ON FUNCTION
+pg_backup_start(text, boolean),
+pg_backup_stop(boolean),
+pg_switch_wal(),
+pg_create_restore_point(text)
+TO amas_backup;
+SELECT format('GRANT CONNECT ON DATABASE %I TO amas_backup', current_database())
+WHERE current_database() <> 'postgres'
+\gexec
 
 COMMIT;

@@ -42,6 +42,7 @@ function tiles(monitor, ready) {
       tone: m.deadLetters?.count > 0 ? "warn" : "",
       note: m.deadLetters?.count > 0 ? `oldest ${age(m.deadLetters?.ageSeconds)}` : "",
     },
+    wal(m.wal),
     { name: "Cache hits", value: percent(m.cache?.hitRatePercent), note: "in 15 min" },
     {
       name: "Pool",
@@ -104,6 +105,15 @@ function spool(spool) {
     note: fill + oldest,
     tone: spool.length > 0 ? "warn" : "",
   };
+}
+
+/** The database's log on its way to the backup. @param {any} wal @returns {Tile} */
+function wal(wal) {
+  const lag = isNumber(wal?.receiverLagBytes) ? `${bytes(wal.receiverLagBytes)} behind` : "";
+  if (wal?.slotLost) return { name: "Backup's WAL", value: "has a gap", note: "a full copy is due", tone: "bad" };
+  if (wal?.syncDegraded) return { name: "Backup's WAL", value: "not waited for", note: lag, tone: "warn" };
+  if (!isNumber(wal?.receiverAgeSeconds)) return { name: "Backup's WAL", value: NOTHING };
+  return { name: "Backup's WAL", value: lag, note: `heard ${age(wal.receiverAgeSeconds)} ago` };
 }
 
 /** @param {any} count */

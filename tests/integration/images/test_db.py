@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from tests.integration.images.conftest import Answer, Lab, ask, ended, eventually, log
 
 UID = 10001
-ROLES = ("owner", "app", "reader", "monitor", "jobs")
+ROLES = ("owner", "app", "reader", "monitor", "backup", "jobs")
 PASSWORDS = {role: f"pass'word \\{role}" for role in ROLES}
 
 
@@ -150,7 +150,7 @@ def test_owner_makes_hypertables_and_drops_their_chunks(standing: Container) -> 
 
 def test_no_role_can_do_more_than_its_part(standing: Container) -> None:
     sql(standing, "CREATE TABLE owned (a int)", role="amas_owner")
-    for role in (login_of("app"), "amas_reader", "amas_monitor", "amas_jobs", "amas_health"):
+    for role in (login_of("app"), "amas_reader", "amas_monitor", "amas_backup", "amas_jobs", "amas_health"):
         assert "permission denied for schema public" in sql(standing, "CREATE TABLE x (a int)", role=role)
         assert "permission denied for database" in sql(standing, "SELECT 1", role=role, database="postgres")
     for role in (login_of("app"), "amas_reader", "amas_jobs", "amas_health"):
@@ -171,7 +171,7 @@ def test_what_the_service_may_do_hangs_on_its_group_not_on_its_login(standing: C
 
 
 def test_nobody_logs_in_over_the_network_before_there_are_passwords(bare: Container) -> None:
-    for role in ("owner", "reader", "monitor", "jobs"):
+    for role in ("owner", "reader", "monitor", "backup", "jobs"):
         assert "no password supplied" in login(bare, f"amas_{role}", "")
         assert "password authentication failed" in login(bare, f"amas_{role}", PASSWORDS[role])
 
@@ -257,7 +257,7 @@ def test_kill_at_any_moment_of_the_first_start_is_recovered_from(cluster: Cluste
         db.kill("KILL")
         ended(db)
     db = cluster.ready()
-    assert sql(db, "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'amas_%'") == "5"
+    assert sql(db, "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'amas_%'") == "7"
     assert ".gen-1.unfinished" not in ask(db, "ls", "-A", "/var/lib/amas/db").text
 
 
@@ -317,7 +317,13 @@ def test_missing_secret_is_named_before_anything_is_done(cluster: Cluster, name:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("AMAS_DATABASE", "Danci; DROP"), ("AMAS_SHARED_BUFFERS_MB", "64MB"), ("AMAS_MAX_CONNECTIONS", "-1")],
+    [
+        ("AMAS_DATABASE", "Danci; DROP"),
+        ("AMAS_SHARED_BUFFERS_MB", "64MB"),
+        ("AMAS_MAX_CONNECTIONS", "-1"),
+        ("AMAS_WAL_DURABILITY", "maybe"),
+        ("AMAS_WAL_DEGRADE_AFTER_S", "0"),
+    ],
 )
 def test_bad_setting_is_refused_by_name(cluster: Cluster, name: str, value: str) -> None:
     refused = cluster.start(**{name: value})

@@ -24,7 +24,7 @@ from runbook import places
 from service import migrate
 
 READY_WITHIN_S = 90.0
-ROLES = ("owner", "app", "reader", "monitor", "jobs")
+ROLES = ("owner", "app", "reader", "monitor", "jobs", "backup")
 # The service's login is a member of amas_app, not amas_app itself.
 APP_ROLE = "amas_app_0a1b2c3d"
 
@@ -94,6 +94,19 @@ class Database(Part):
         assert isinstance(output, bytes)
         assert code == 0, output.decode()
         return output.decode()
+
+    @contextlib.contextmanager
+    def waiting_for_a_standby(self) -> Iterator[None]:
+        """Commits wait for one that never comes."""
+        self.superuser("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.superuser(
+                "SET synchronous_commit = local",
+                "ALTER SYSTEM RESET synchronous_standby_names",
+                "SELECT pg_reload_conf()",
+            )
 
     def await_ready(self) -> None:
         _until(lambda: self.rows("SELECT 1"), psycopg.Error)

@@ -140,15 +140,8 @@ async def test_a_cancelled_wait_for_the_standby_is_not_durable(database: Databas
     raw = raw_trace(v7())
     async with inside(database, cache, DB_STATEMENT_TIMEOUT="300") as up:
         up.service.writer._timing = dataclasses.replace(up.service.writer._timing, retry_for_s=1.0)
-        database.superuser("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-        try:
+        with database.waiting_for_a_standby():
             await asyncio.sleep(0.3)
             assert await post(up, raw) == 503
-        finally:
-            database.superuser(
-                "SET synchronous_commit = local",
-                "ALTER SYSTEM RESET synchronous_standby_names",
-                "SELECT pg_reload_conf()",
-            )
         assert await until_decided(up, raw) == 200
     assert count(database) == 1

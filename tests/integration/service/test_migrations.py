@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -37,6 +38,21 @@ def empty(bare_database: Database) -> Iterator[Database]:
 def test_the_second_run_has_nothing_to_do(empty: Database) -> None:
     assert run(empty) == len(OURS)
     assert run(empty) == 0
+
+
+def test_a_migration_waits_for_no_backup(empty: Database) -> None:
+    """`up` would, with one that is away."""
+    with empty.waiting_for_a_standby():
+        eventually_waits(empty)
+        assert run(empty) == len(OURS)
+
+
+def eventually_waits(database: Database) -> None:
+    """A reload is in force in each session a moment later."""
+    deadline = time.monotonic() + 10
+    while database.rows("SHOW synchronous_standby_names") != [("nobody",)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_many_at_once_apply_each_migration_once(empty: Database) -> None:

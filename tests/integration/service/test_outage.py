@@ -218,8 +218,7 @@ async def test_a_wait_for_the_standby_that_is_cancelled_is_spooled_and_never_201
     async with inside(database, cache, QUEUE_URL=queue.url, DB_STATEMENT_TIMEOUT="20000") as up:
         assert await post(up, raw_trace(uuid7(datetime.now(UTC)))) == 201
         up.service.writer._timing = dataclasses.replace(up.service.writer._timing, retry_for_s=0.5)
-        database.superuser("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-        try:
+        with database.waiting_for_a_standby():
             await asyncio.sleep(0.3)
             asked = asyncio.create_task(post(up, raw))
             async with asyncio.timeout(WITHIN_S):
@@ -233,12 +232,6 @@ async def test_a_wait_for_the_standby_that_is_cancelled_is_spooled_and_never_201
             started = time.monotonic()
             assert await post(up, raw_trace(uuid7(datetime.now(UTC)))) == 202
             assert time.monotonic() - started < 2
-        finally:
-            database.superuser(
-                "SET synchronous_commit = local",
-                "ALTER SYSTEM RESET synchronous_standby_names",
-                "SELECT pg_reload_conf()",
-            )
         await until_drained(queue)
     assert len(rows_of(database)) == 3
 

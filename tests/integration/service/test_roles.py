@@ -30,6 +30,7 @@ APP = {
     "prune_letters(timestamp with time zone,integer)": "EXECUTE",
     "drop_old_metric_snapshots()": "EXECUTE",
     "prune_alert_history(integer)": "EXECUTE",
+    "wal_facts()": "EXECUTE",
     "scheduled_jobs": "SELECT",
     "job_runs": "SELECT",
 }
@@ -69,6 +70,7 @@ EXPECTED = {
     "amas_monitor": MONITOR | CONNECT,
     "amas_jobs": JOBS,
     "amas_health": CONNECT,
+    "amas_backup": CONNECT,
     "public": {"schema public": "USAGE"},
 }
 
@@ -113,9 +115,11 @@ def test_logins_are_members_of_their_group_alone_and_no_role_is_above_them(datab
         "amas_monitor": "pg_monitor,pg_use_reserved_connections",
         "amas_jobs": "amas_reader,pg_monitor",
         "amas_health": "pg_use_reserved_connections",
+        "amas_backup": "pg_checkpoint,pg_maintain,pg_monitor,pg_read_all_data",
     }
     above = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
-    assert database.rows(f"SELECT rolname FROM pg_roles WHERE rolname LIKE 'amas%' AND ({above})") == []  # noqa: S608
+    found = database.rows(f"SELECT rolname FROM pg_roles WHERE rolname LIKE 'amas%' AND ({above})")  # noqa: S608
+    assert found == [("amas_backup",)], "it copies the whole server"
 
 
 REFUSED = {

@@ -102,9 +102,9 @@ def test_a_key_keeps_its_value_as_the_previous_one(rotate: Rotate, vault: Vault)
 
 
 def test_all_changes_every_secret_in_one_release(rotate: Rotate, vault: Vault) -> None:
-    assert rotate("all").secrets == GENERATED
+    assert rotate("all").secrets == rotation.ROTATED
     assert vault.done.count("release") == 1
-    assert not [name for name in GENERATED if vault.config[name].value == f"old-{name}"]
+    assert not [name for name in rotation.ROTATED if vault.config[name].value == f"old-{name}"]
 
 
 def test_finish_forgets_the_previous_keys_and_no_other(rotate: Rotate, finish: Rotate, vault: Vault) -> None:
@@ -198,6 +198,14 @@ def test_the_operator_is_told_how_to_end_the_previous_keys_and_no_value(
     assert "amas secrets rotate keyIngest --finish" in told
     assert not [setting for setting in vault.config.values() if setting.value in told]
     assert "--finish" not in "\n".join(rotation.closing_lines(rotate("queuePassword")))
+
+
+def test_what_opens_the_copy_off_site_is_never_renewed(rotate: Rotate, vault: Vault) -> None:
+    """Nothing that was written there before would open again."""
+    rotate("all")
+    assert vault.config["resticPassword"].value == "old-resticPassword"
+    with pytest.raises(UsageError, match="resticPassword: not a secret that can be rotated so"):
+        rotate("resticPassword")
 
 
 def test_every_key_has_its_previous_one_in_the_infrastructure() -> None:

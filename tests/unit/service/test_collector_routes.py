@@ -56,6 +56,8 @@ async def test_monitoring_tells_of_every_part() -> None:
     replica.probed = {
         "spool.up": (1, 1), "spool.length": (4, 1), "spool.age_s": (1.23456, 1), "spool.fill": (2.5, 1),
         "dead_letters.count": (3, 1), "dead_letters.age_s": (60, 1),
+        "wal.sync_degraded": (1, 1), "wal.receiver_age_s": (12.3456, 1), "wal.receiver_lag_bytes": (16384, 1),
+        "slot.fill": (0.4, 1),
     }  # fmt: skip
     task = await replica.run()
     found = await Asked(replica).get("monitoring")
@@ -86,6 +88,13 @@ async def test_monitoring_tells_of_every_part() -> None:
     assert found["queue"] == {"size": 1, "ageSeconds": 0}
     assert found["spool"] == {"state": "up", "length": 4, "ageSeconds": 1.235, "fillPercent": 2.5}
     assert found["deadLetters"] == {"count": 3, "ageSeconds": 60}
+    assert found["wal"] == {
+        "syncDegraded": True,
+        "receiverAgeSeconds": 12.346,
+        "receiverLagBytes": 16384,
+        "slotFillPercent": 0.4,
+        "slotLost": None,
+    }
     assert found["cache"] == {"hitRatePercent": None}
     assert found["overheadMilliseconds"] is None
     assert found["switches"] == [{"name": "x", "on": False}]

@@ -10,7 +10,7 @@ from runbook.stack import Setting, Stack
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
 from runbook.up import preflight
-from runbook.up.budget import WAL_BYTES, Item, budget, image_sizes, total
+from runbook.up.budget import SLOT_WAL_BYTES, WAL_BYTES, Item, budget, image_sizes, total
 from runbook.up.ports import holder_of, is_free
 from runbook.up.preflight import (
     given,
@@ -54,6 +54,8 @@ def test_the_budget_knows_the_write_ahead_log_of_the_image() -> None:
     configured = (Path(__file__).parents[4] / "images/db/postgresql.conf").read_text()
     (gigabytes,) = re.findall(r"^max_wal_size = (\d+)GB$", configured, re.MULTILINE)
     assert int(gigabytes) << 30 == WAL_BYTES
+    (kept,) = re.findall(r"^max_slot_wal_keep_size = (\d+)GB", configured, re.MULTILINE)
+    assert int(kept) << 30 == SLOT_WAL_BYTES
 
 
 def test_settings_of_other_namespaces_are_not_judged() -> None:
@@ -105,6 +107,19 @@ def test_the_budget_grows_with_the_configuration() -> None:
     grown = {item.what for item in more if item.most_bytes > usual[item.what]}
     assert grown == {"Prometheus", "container logs", "spool of the queue"}
     assert total(budget(DEFAULTS, [])) > total(budget(DEFAULTS, [1]))
+
+
+def test_without_backups_the_budget_holds_none_of_them() -> None:
+    backups = {item.what for item in budget(DEFAULTS, [1])} - {
+        item.what for item in budget({**DEFAULTS, "backups": False}, [1]) if item.most_bytes
+    }
+    assert backups == {
+        "images, to be built",
+        "log kept for a backup that is away",
+        "backups of these",
+        "a restore for proof",
+        "the copy off site, where it is on this host",
+    }
 
 
 def test_images_that_stand_are_read_from_the_lock(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The whole database in one file that another stack can take: `amas backup export` and `import`."""

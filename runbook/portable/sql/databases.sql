@@ -1,0 +1,2 @@
+-- Names of all databases.
+SELECT datname FROM pg_database;

@@ -1,0 +1,2 @@
+-- Variable: database.
+DROP DATABASE IF EXISTS :"database" WITH (FORCE);

@@ -1,0 +1,3 @@
+-- Variable: database.
+ALTER DATABASE :"database" ALLOW_CONNECTIONS TRUE;
+GRANT CONNECT ON DATABASE :"database" TO amas_app;
