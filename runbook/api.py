@@ -84,6 +84,15 @@ class Api:
     def health(self) -> Answer:
         return self._once(_Request("GET", "/health"))
 
+    def until_ready(self, within_s: float) -> None:
+        """Waits while no replica is ready; raises Unreachable with the last answer when time is up."""
+        patience = stamina.retry_context(
+            on=Unreachable, attempts=None, timeout=within_s, wait_initial=0.5, wait_max=2.0
+        )
+        for attempt in patience:
+            with attempt:
+                self._demand_ready()
+
     def metrics(self) -> Answer:
         return self._once(_Request("GET", "/api/about/metrics/prometheus", self._keys.metrics))
 
@@ -130,6 +139,11 @@ class Api:
         body = None if value is None else _encoded(value)
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._once(_Request(method, path, self._keys.admin, headers, body))
+
+    def _demand_ready(self) -> None:
+        answer = self.read("/ready")
+        if answer.status != httpx.codes.OK:
+            raise Unreachable(f"GET {self.url}/ready: {answer.status} {answer.text[:200]}")
 
     def _post(self, body: bytes, content_type: str, run_id: str) -> Answer:
         headers = {"Content-Type": content_type, RUN_HEADER: run_id}

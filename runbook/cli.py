@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import backups, cache, checks, database, environment, places, support, switches, terminal
+from runbook import backups, cache, checks, database, environment, escrow, places, support, switches, terminal
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
@@ -21,6 +21,7 @@ from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
 from runbook.options import AsJson, StackName
+from runbook.restore import inside
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
 from runbook.traffic.command import traffic
@@ -47,6 +48,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
 app.add_typer(backups.app, name="backup")
+app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
 app.command()(traffic)
 
@@ -272,6 +274,26 @@ def show_key(scope: Annotated[str, typer.Argument()], stack: StackName, as_json:
         terminal.show_json({"scope": scope, "key": key})
     else:
         terminal.show_raw(key)
+
+
+@keys_app.command("escrow")
+def escrow_keys(
+    stack: StackName,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A new file, mode 0600.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the recovery sheet: all that a total loss needs besides the copy off site. Runs on the host.
+
+    It opens everything: never leave it on this host.
+    """
+    sheet = escrow.sheet_of(stack, Stack(stack).config(), datetime.now(UTC))
+    if out:
+        escrow.keep(escrow.written(sheet), out)
+        terminal.show_lines([f"{out} holds the recovery sheet: move it away from this host, then delete it"])
+    elif as_json:
+        terminal.show_json(sheet.as_json())
+    else:
+        terminal.show_raw("\n".join(escrow.written(sheet)))
 
 
 @secrets_app.command("rotate")

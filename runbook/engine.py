@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,6 +77,9 @@ class Engine(Protocol):
     def follow_log(self, container: Container, since: datetime) -> Iterator[LogLine]: ...
     def run_inside(self, container: Container, command: Sequence[str]) -> tuple[int, str]: ...
     def run_again(self, container: Container) -> int: ...
+    def start(self, container: Container) -> None: ...
+    def stop(self, container: Container, grace_s: int) -> None: ...
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None: ...
     def volume_sizes(self, stack: str) -> dict[str, int]: ...
     def leftovers(self, stack: str) -> Leftovers: ...
     def remove_volumes(self, names: Sequence[str]) -> None: ...
@@ -146,6 +149,17 @@ class DockerEngine:
         one.start()
         return int(one.wait(timeout=JOB_S)["StatusCode"])
 
+    def start(self, container: Container) -> None:
+        self._client.containers.get(container.id).start()
+
+    def stop(self, container: Container, grace_s: int) -> None:
+        """It stays stopped until it is started, whatever its restart policy."""
+        self._client.containers.get(container.id).stop(timeout=grace_s)
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """An existing one is left as it is."""
+        self._client.volumes.create(name, labels=dict(labels))
+
     def volume_sizes(self, stack: str) -> dict[str, int]:
         mine = {volume.name for volume in self._volumes(stack)}
         listed = self._client.df().get("Volumes") or []
@@ -192,10 +206,21 @@ def pass_through(container: Container, command: Sequence[str]) -> int:
 
 
 def exec_command(container: Container, command: Sequence[str], *, terminal: bool) -> list[str]:
+    return [
+        docker_client(),
+        "exec",
+        "--interactive",
+        *(["--tty"] if terminal else []),
+        container.id,
+        *command,
+    ]
+
+
+def docker_client() -> str:
     client = shutil.which("docker")
     if not client:
         raise EnvironmentMissing("the docker command is not on PATH", "apt-get install docker-cli")
-    return [client, "exec", "--interactive", *(["--tty"] if terminal else []), container.id, *command]
+    return client
 
 
 def has_terminal() -> bool:

@@ -1,7 +1,7 @@
 """Twins for the tests: an engine in memory, and a service good enough to be smoke-tested."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +61,20 @@ class MemoryEngine:
     def run_again(self, container: Container) -> int:
         self.commands.append([container.part, "run again"])
         return self.answer[0]
+
+    def start(self, container: Container) -> None:
+        self.commands.append([container.part, "start"])
+        self._become(container, state="running", health="healthy")
+
+    def stop(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
+        self.commands.append([container.part, "stop"])
+        self._become(container, state="exited", health=None)
+
+    def _become(self, container: Container, **changes: Any) -> None:
+        self.held = [replace(one, **changes) if one.id == container.id else one for one in self.held]
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:  # noqa: ARG002
+        self.volumes.setdefault(name, 0)
 
     def volume_sizes(self, stack: str) -> dict[str, int]:
         return {name: size for name, size in self.volumes.items() if name.startswith(f"amas-{stack}-")}

@@ -47,6 +47,7 @@ PROOFS = {
             "--ignore tests/faults/test_rotation.py",
             "--ignore tests/faults/test_stores_away.py",
             "--ignore tests/faults/test_backup_away.py",
+            "--ignore tests/faults/test_restore.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
@@ -54,6 +55,11 @@ PROOFS = {
         "A minute without the database at 500 posts a second loses nothing; either Redis away fails nothing",
         tests("tests/faults/test_stores_away.py", "-s"),
         ("tests/faults/test_stores_away.py", "service", "infra/components"),
+    ),
+    "restore": Proof(
+        "A database lost with its volume, restored twice and to a moment, and a lost host: nothing missing",
+        tests("tests/faults/test_restore.py", "-s"),
+        ("tests/faults/test_restore.py", "runbook/restore", "runbook/backup", "images/backup"),
     ),
     "backup-away": Proof(
         "A minute without the backup at 200 posts a second: commits go on, an alert tells, nothing is lost; "
