@@ -39,6 +39,8 @@ class Answer:
 
     status: int
     text: str
+    # Where an insight came from: `hit` is the cache, `miss` the database.
+    cache: str | None = None
 
     def json(self) -> Any:
         """The decoded body; None when it is not JSON."""
@@ -84,6 +86,15 @@ class Api:
     def health(self) -> Answer:
         return self._once(_Request("GET", "/health"))
 
+    def until_ready(self, within_s: float) -> None:
+        """Waits while no replica is ready; raises Unreachable with the last answer when time is up."""
+        patience = stamina.retry_context(
+            on=Unreachable, attempts=None, timeout=within_s, wait_initial=0.5, wait_max=2.0
+        )
+        for attempt in patience:
+            with attempt:
+                self._demand_ready()
+
     def metrics(self) -> Answer:
         return self._once(_Request("GET", "/api/about/metrics/prometheus", self._keys.metrics))
 
@@ -105,8 +116,10 @@ class Api:
     def post_traces(self, traces: Sequence[Mapping[str, Any]], run_id: str) -> Answer:
         return self._post(b"\n".join(_encoded(trace) for trace in traces), NDJSON, run_id)
 
-    def insight(self, decision_id: str) -> Answer:
-        return self._retried(_Request("GET", f"/api/insights/{decision_id}", self._keys.read))
+    def insight(self, decision_id: str, run_id: str) -> Answer:
+        """Read as part of a run, which leaves the cache's hit rate alone."""
+        path = f"/api/insights/{decision_id}"
+        return self._retried(_Request("GET", path, self._keys.read, {RUN_HEADER: run_id}))
 
     def stored_of_run(self, run_id: str) -> int:
         return int(self._field("stored", _Request("GET", f"/api/runs/{run_id}", self._keys.read)))
@@ -130,6 +143,11 @@ class Api:
         body = None if value is None else _encoded(value)
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._once(_Request(method, path, self._keys.admin, headers, body))
+
+    def _demand_ready(self) -> None:
+        answer = self.read("/ready")
+        if answer.status != httpx.codes.OK:
+            raise Unreachable(f"GET {self.url}/ready: {answer.status} {answer.text[:200]}")
 
     def _post(self, body: bytes, content_type: str, run_id: str) -> Answer:
         headers = {"Content-Type": content_type, RUN_HEADER: run_id}
@@ -182,7 +200,7 @@ class Api:
             params=request.parameters,
             headers={**request.headers, **bearer},
         )
-        answer = Answer(response.status_code, response.text)
+        answer = Answer(response.status_code, response.text, response.headers.get("X-Cache"))
         if response.status_code in COME_BACK_LATER:
             raise _Busy(answer, _retry_after_s(response.headers.get("Retry-After")))
         return answer

@@ -86,6 +86,10 @@ class Stack:
     def destroy(self, flags: Sequence[str], log: Path, on_event: Callable[[Event], None]) -> int:
         return self._operation(["destroy", "--skip-preview", *flags], log, on_event)
 
+    def refresh(self, log: Path, on_event: Callable[[Event], None]) -> int:
+        """Takes what the engine holds into the state, so that what was deleted by hand is made again."""
+        return self._operation(["refresh", "--skip-preview"], log, on_event)
+
     def export(self) -> dict[str, Any]:
         """The deployment as the backend holds it; secrets stay encrypted."""
         deployment: dict[str, Any] = json.loads(self._call("stack", "export", *self._stack))["deployment"]

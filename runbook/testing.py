@@ -1,7 +1,7 @@
 """Twins for the tests: an engine in memory, and a service good enough to be smoke-tested."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -39,6 +39,7 @@ class MemoryEngine:
     logs: dict[str, list[str]] = field(default_factory=dict)
     volumes: dict[str, int] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     answer: tuple[int, str] = (0, "")
     commands: list[Sequence[str]] = field(default_factory=list)
 
@@ -62,6 +63,20 @@ class MemoryEngine:
         self.commands.append([container.part, "run again"])
         return self.answer[0]
 
+    def start(self, container: Container) -> None:
+        self.commands.append([container.part, "start"])
+        self._become(container, state="running", health="healthy")
+
+    def stop(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
+        self.commands.append([container.part, "stop"])
+        self._become(container, state="exited", health=None)
+
+    def _become(self, container: Container, **changes: Any) -> None:
+        self.held = [replace(one, **changes) if one.id == container.id else one for one in self.held]
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:  # noqa: ARG002
+        self.volumes.setdefault(name, 0)
+
     def volume_sizes(self, stack: str) -> dict[str, int]:
         return {name: size for name, size in self.volumes.items() if name.startswith(f"amas-{stack}-")}
 
@@ -76,14 +91,40 @@ class MemoryEngine:
     def remove_container(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
         self.held.remove(container)
 
+    def run_once(
+        self,
+        image_id: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],  # noqa: ARG002
+    ) -> tuple[int, str]:
+        self.commands.append([image_id, *command])
+        return self.answer
+
+    def stop_container(self, container: Container, grace_s: int) -> None:
+        self.commands.append(["stop", container.name, str(grace_s)])
+        self._change(container, state="exited", health=None)
+
+    def start_container(self, container: Container) -> None:
+        self.commands.append(["start", container.name])
+        self._change(container, state="running", health="healthy")
+
+    def _change(self, container: Container, **changes: Any) -> None:
+        self.held = [replace(one, **changes) if one.id == container.id else one for one in self.held]
+
     def network_ids(self, stack: str) -> tuple[str, ...]:  # noqa: ARG002
         return self.networks
 
     def remove_networks(self, ids: Sequence[str]) -> None:
         self.networks = tuple(one for one in self.networks if one not in ids)
 
+    def gateway(self, network: str) -> str | None:  # noqa: ARG002
+        return "172.17.0.1"
+
     def disk_root(self) -> str:
         return "/var/lib/docker"
+
+    def missing_images(self, ids: Sequence[str]) -> list[str]:
+        return [one for one in ids if one not in self.images]
 
 
 class MemoryService:

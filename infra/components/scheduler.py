@@ -63,6 +63,5 @@ def jobs(config: Config) -> list[Job]:
         Job("retention", config.text("retentionSchedule"), 900, "retention simulate --json"),
         Job("db-growth", config.text("dbGrowthSchedule"), 900, "db growth --json"),
         Job("threshold-review", config.text("thresholdReviewSchedule"), 900, "audit thresholds --json"),
-        Job("capacity", config.text("capacitySchedule"), 900, "capacity --json"),
-        Job("audit", config.text("auditSchedule"), 900, "audit --json"),
+        Job("audit", config.text("auditSchedule"), 900, "audit list --json"),
     ]

@@ -35,7 +35,7 @@ def alone(place: Place) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Ends a server that a killed proof left there, then removes the files."""
     with suppress(OSError, ValueError):
-        pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        pid = int((folder / "data" / "postmaster.pid").read_text().partition("\n")[0])
         if str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)

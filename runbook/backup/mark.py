@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from runbook.backup.manifest import Content, Manifest, Newest
@@ -43,7 +43,8 @@ def taken(open_session: OpenSession, name: str) -> Manifest:
         return Manifest(name, point["lsn"], point["at"].isoformat(), measured(snapshot))
 
 
-def measured(session: Session) -> Content:
+def measured(session: Session, tables: Mapping[str, Table] | None = None) -> Content:
+    """All that is compared; `tables` where they are counted already."""
     (server,) = session.rows("backup_server")
     (schema,) = session.rows("backup_schema")
     (newest,) = session.rows("backup_newest_insights")
@@ -53,9 +54,14 @@ def measured(session: Session) -> Content:
         max_connections=server["max_connections"],
         size_bytes=server["size_bytes"],
         schema_hash=schema["hash"],
-        tables=dict(_table(session, one["statement"]) for one in session.rows("backup_figures")),
+        tables=tables_of(session) if tables is None else tables,
         newest=Newest(newest["rows"], newest["digest"]),
     )
+
+
+def tables_of(session: Session) -> dict[str, Table]:
+    session.rows("backup_read_heaps")
+    return dict(_table(session, one["statement"]) for one in session.rows("backup_figures"))
 
 
 def _table(session: Session, statement: str) -> tuple[str, Table]:

@@ -16,7 +16,6 @@ class Place:
     home: Path
     run: Path = Path("/run/amas")
     secrets: Path = Path("/secrets")
-    stack_state: Path = Path("/stack")
 
     @property
     def barman_home(self) -> Path:
@@ -43,6 +42,11 @@ class Place:
     @property
     def manifests(self) -> Path:
         return self.home / "state" / "manifests"
+
+    @property
+    def stack_state(self) -> Path:
+        """The stack's configuration, secrets encrypted, as the host hands it in after each release."""
+        return self.home / "state" / "stack"
 
     @property
     def last_proof(self) -> Path:

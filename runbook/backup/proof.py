@@ -1,6 +1,6 @@
 """What a proof has found, and whether that is what was there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from runbook.backup import records
 from runbook.backup.manifest import Content, Manifest, differences
 from runbook.backup.place import Place
 from runbook.errors import AmasError, CheckFailed
+from runbook.portable.manifest import Table, differences_of_tables
 
 SHOWN_REASONS = 5
 # Beside the data: WAL that a restored server writes itself, and its log.
@@ -48,8 +49,15 @@ class Proof:
         }
 
 
+def refuse_other_rows(what: str, expected: Content, tables: Mapping[str, Table]) -> None:
+    _refuse(what, differences_of_tables(expected.tables, tables))
+
+
 def refuse_differences(what: str, expected: Content, found: Content) -> None:
-    lines = differences(expected, found)
+    _refuse(what, differences(expected, found))
+
+
+def _refuse(what: str, lines: Sequence[str]) -> None:
     if lines:
         raise CheckFailed("\n".join([f"{what} is not what was there:", *lines[:SHOWN_REASONS]]), _next(lines))
 

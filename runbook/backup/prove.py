@@ -172,7 +172,10 @@ def _replayed(run: Run, scratch: Scratch, expected: Manifest, what: str) -> floa
     scratch.replay_to(Target(mark=expected.mark, pause=True), run.limit_s)
     taken_s = run.clock() - started
     with scratch.session(run.limit_s) as session:
-        proof.refuse_differences(what, expected.content, mark.measured(session))
+        # The rows first: where they are gone, whatever else is asked ends in an error that says less.
+        tables = mark.tables_of(session)
+        proof.refuse_other_rows(what, expected.content, tables)
+        proof.refuse_differences(what, expected.content, mark.measured(session, tables))
     return taken_s
 
 

@@ -103,9 +103,18 @@ def write_target(folder: Path, target: Target) -> None:
     (folder / "standby.signal").unlink(missing_ok=True)
 
 
+def forget_target(folder: Path) -> None:
+    """Once it serves: a setting here would win over those of the image, and of the watchdog of sync WAL."""
+    settings = folder / "postgresql.auto.conf"
+    settings.write_text("\n".join([*_kept(settings.read_text(encoding="utf-8")), ""]), encoding="utf-8")
+
+
 def with_target(settings: str, target: Target) -> str:
-    kept = [line for line in settings.splitlines() if not line.strip().startswith(OURS)]
-    return "\n".join([*kept, *_lines(target), ""])
+    return "\n".join([*_kept(settings), *_lines(target), ""])
+
+
+def _kept(settings: str) -> list[str]:
+    return [line for line in settings.splitlines() if not line.strip().startswith(OURS)]
 
 
 def _lines(target: Target) -> list[str]:

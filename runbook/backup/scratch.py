@@ -57,6 +57,13 @@ class Scratch:
         self._start()
         self._until("paused", limit_s)
 
+    def become(self, target: Target, limit_s: float) -> None:
+        """From where it stands to the target, and there a server of its own on a new timeline."""
+        self.stop()
+        write_target(self.data, target)
+        self._start()
+        self._until("serving", limit_s)
+
     def promote(self, limit_s: float) -> None:
         """A server of its own, as after a real restore."""
         with self.session() as session:

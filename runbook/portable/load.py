@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook import readiness
 from runbook.api import Api
 from runbook.engine import Engine
 from runbook.errors import CheckFailed, EnvironmentMissing, UsageError
@@ -20,6 +19,7 @@ from runbook.portable.judge import refusals
 from runbook.portable.manifest import Facts, Manifest, differences, facts_of
 from runbook.portable.pace import Pace
 from runbook.portable.server import MAINTENANCE, Server
+from runbook.readiness import serve_anew
 from runbook.terminal import Progress
 
 MIGRATION = "migrate"
@@ -88,8 +88,7 @@ def load(target: Target, file: Path, api: Api, progress: Progress) -> Imported:
         with progress.step("switch over"):
             _switch_over(target, progress)
     with progress.step("serve"):
-        readiness.until_serving(api)
-        readiness.forget_cached(api)
+        serve_anew(api)
     away_s = time.monotonic() - closed_at
     former = target.names.former if before.decisions else None
     if former is None:

@@ -6,6 +6,10 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 -- name: backup_fix_snapshot
 SELECT pg_current_snapshot()::text AS snapshot
 
+-- name: backup_read_heaps
+-- An index can tell how many rows there were; only the table itself tells how many there are.
+SET enable_indexonlyscan = off
+
 -- name: backup_begin_hold
 BEGIN
 

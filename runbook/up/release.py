@@ -10,6 +10,7 @@ from runbook import places
 from runbook.engine import Container, Engine
 from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
 from runbook.events import Changed, Diagnosed, Event, Summed
+from runbook.handed_in import hand_in
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up.aftermath import clear_away, clear_away_earlier, told
@@ -69,6 +70,7 @@ def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Pro
             words.append(f"stays set for the next run: {', '.join(settings)}")
         raise CheckFailed("\n".join(words), f"less {log}")
     forget_record(stack.name)
+    hand_in(stack.name, engine, progress)
     progress.say(f"{report.count} resources changed" if report.count else "nothing to change")
     return report
 

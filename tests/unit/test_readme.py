@@ -17,8 +17,12 @@ def verbs() -> set[str]:
     command = typer.main.get_command(app)
     found = set()
     for name, sub in command.commands.items():  # type: ignore[attr-defined]
+        if sub.hidden:  # a step of another verb, not typed by anybody
+            continue
         members = getattr(sub, "commands", None)
-        found |= {f"{name} {member}" for member in members} if members else {name}
+        found |= {f"{name} {member}" for member in members or ()}
+        if not members or sub.invoke_without_command:
+            found.add(name)
     return found
 
 

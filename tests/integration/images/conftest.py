@@ -47,6 +47,7 @@ class Lab:
         command: Sequence[str] | None = None,
         *,
         volumes: Mapping[str, str] | None = None,
+        memory_mb: int = 256,
         **options: Any,
     ) -> Container:
         container = self.engine.containers.create(
@@ -59,8 +60,8 @@ class Lab:
             security_opt=["no-new-privileges"],
             tmpfs={"/tmp": "noexec,nosuid", "/run": "noexec,nosuid"},
             init=True,
-            mem_limit="256m",
-            memswap_limit="256m",
+            mem_limit=f"{memory_mb}m",
+            memswap_limit=f"{memory_mb}m",
             **options,
         )
         self.containers.append(container)
@@ -74,6 +75,14 @@ class Lab:
         self.volumes.append(name)
         if files:
             self.put(name, files, uid=uid)
+        return name
+
+    def small_volume(self, size_mb: int, *, uid: int) -> str:
+        """In memory, and full soon."""
+        name = f"{self.name}-v{len(self.volumes)}"
+        options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={size_mb}m,uid={uid},mode=0700"}
+        self.engine.volumes.create(name, driver_opts=options)
+        self.volumes.append(name)
         return name
 
     def put(self, volume: str, files: Mapping[str, bytes], *, uid: int) -> None:

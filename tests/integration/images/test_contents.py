@@ -7,6 +7,8 @@ import pytest
 from tests.integration.images.conftest import Lab, ask, ended, log
 
 UIDS = {"db": 10001, "redis": 10002, "lb": 10003, "service": 10004, "runbook": 10005, "monitoring": 10006}
+# Its files are the database's.
+UIDS["backup"] = UIDS["db"]
 
 
 @pytest.mark.parametrize(("image", "uid"), UIDS.items())

@@ -131,6 +131,30 @@ def test_upstream_version_is_what_a_reader_knows(version: str, upstream: str) ->
     assert image_plan.upstream(version) == upstream
 
 
+def test_an_image_waits_for_those_it_stands_on(root: Path) -> None:
+    first, second = Recipe("db", {}), Recipe("backup", {}, {"PARENT": "db", "RUNBOOK": "base"})
+    _, plans = image_plan.plan_of([first, second], root, root / "bin")
+    waves = [[each.recipe.name for each in wave] for wave in image_plan.waves(plans, ["base"])]
+    assert waves == [["db"], ["backup"]]
+
+
+def test_hash_changes_with_an_image_it_stands_on(root: Path) -> None:
+    recipes = [Recipe("db", {}), Recipe("backup", {}, {"PARENT": "db"})]
+    _, (_, before) = image_plan.plan_of(recipes, root, root / "bin")
+    (root / "images/db").mkdir()
+    (root / "images/db/Dockerfile").write_text("FROM scratch\n")
+    _, (_, after) = image_plan.plan_of(recipes, root, root / "bin")
+    assert before.hash != after.hash
+    assert before.inputs == after.inputs
+
+
+def test_every_recipe_comes_after_those_it_stands_on() -> None:
+    known = {"base"}
+    for recipe in OTHERS:
+        assert known.issuperset(recipe.parents.values()), recipe.name
+        known.add(recipe.name)
+
+
 def test_a_stack_builds_no_browser() -> None:
     assert BROWSER not in OTHERS
 

@@ -1,0 +1,1 @@
+"""A stack's database from its backups, for real: `amas backup restore`."""

@@ -1,0 +1,293 @@
+"""Backups of a real database by the backup image: taken, proven, and not proven when something is wrong."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.models.containers import Container
+
+from tests.integration.images.conftest import Answer, Lab, ask, ended, eventually, log
+from tests.integration.images.test_db import PASSWORDS, UID, cluster_in, healthy, sql
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+HOME = "/var/lib/amas/backup"
+SYNC = "barman_receive_wal"
+ROWS = 1000
+SECRETS = {"backup_password": PASSWORDS["backup"].encode(), "restic_password": b"open", "offsite_env": b"\n"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A database with a thousand decisions, and the container that backs it up."""
+
+    lab: Lab
+    db: Container
+    backup: Container
+    kept: str
+    secret: str
+    network: str
+
+    def amas(self, *words: str) -> Answer:
+        return ask(self.backup, "amas", "backup", *words)
+
+    def told(self, *words: str) -> dict[str, Any]:
+        """Its one object on stdout; what it said besides is on stderr."""
+        done: Any = self.backup.exec_run(["amas", "backup", *words, "--json"], demux=True)
+        exit_code, (out, said) = done
+        assert exit_code == 0, said
+        found = json.loads(out)
+        assert isinstance(found, dict)
+        return found
+
+    def refused(self, *words: str) -> str:
+        done = self.amas(*words)
+        assert done.exit_code == 1, done.text
+        return done.text
+
+    def newest(self) -> str:
+        return str(self.told("list")["backups"][0]["backupId"])
+
+    def sh(self, command: str) -> str:
+        done = ask(self.backup, "sh", "-euc", command)
+        assert done.exit_code == 0, done.text
+        return done.text.strip()
+
+    @contextmanager
+    def changed(self, path: str) -> Iterator[str]:
+        """A file, as it was again afterwards."""
+        self.sh(f"cp -p {path} /tmp/kept")
+        try:
+            yield path
+        finally:
+            self.sh(f"cp -p /tmp/kept {path}")
+
+    def is_clean(self) -> bool:
+        return self.sh(f"ls {HOME}/scratch; pgrep -x postgres || true") == ""
+
+
+def schema() -> list[str]:
+    return [file.read_text() for file in sorted((ROOT / "service/sql/migrations").glob("*.sql"))]
+
+
+def database_in(lab: Lab) -> tuple[Container, str]:
+    cluster = cluster_in(lab)
+    db = cluster.start(AMAS_WAL_DEGRADE_AFTER_S="3")
+    eventually(lambda: healthy(db), db)
+    assert cluster.job().exit_code == 0
+    network = lab.network()
+    lab.engine.networks.get(network).connect(db, aliases=["db"])
+    for script in [*schema(), (HERE / "decisions.sql").read_text()]:
+        assert "ERROR" not in sql(db, script, role="amas_owner")
+    # Hints and visibility are written now: afterwards no WAL brings a page of these rows back.
+    sql(db, "VACUUM (FREEZE, ANALYZE)")
+    sql(db, "CHECKPOINT")
+    return db, network
+
+
+def site_in(lab: Lab, **environment: str) -> Site:
+    db, network = database_in(lab)
+    kept, secret = lab.volume(), lab.volume(SECRETS, uid=UID)
+    backup = serving(lab, network, kept, secret, environment)
+    site = Site(lab, db, backup, kept, secret, network)
+    eventually(lambda: ask(backup, "amas-backup-health").exit_code == 0, backup)
+    return site
+
+
+def serving(lab: Lab, network: str, kept: str, secret: str, environment: dict[str, str]) -> Container:
+    return lab.run(
+        "backup",
+        volumes={kept: HOME, secret: "/secrets", lab.volume(): "/var/lib/amas/offsite"},
+        network=network,
+        environment=environment,
+        memory_mb=512,
+    )
+
+
+@pytest.fixture(scope="module")
+def site(shared_lab: Lab) -> Site:
+    """With one full backup, taken while nobody wrote: an idle database ends no WAL segment by itself."""
+    site = site_in(shared_lab)
+    taken = site.told("now")
+    assert taken["kind"] == "full"
+    assert taken["rows"] >= ROWS
+    return site
+
+
+def test_wal_streams_and_commits_wait_for_it(site: Site) -> None:
+    eventually(lambda: sql(site.db, "SHOW synchronous_standby_names") == SYNC, site.db)
+    assert sql(site.db, "SELECT state, sync_state FROM pg_stat_replication") == "streaming|sync"
+
+
+def test_a_receiver_that_ends_is_back_within_seconds(site: Site) -> None:
+    before = site.sh("pgrep -x pg_receivewal")
+    site.sh("pkill -x pg_receivewal")
+    eventually(
+        lambda: (
+            ask(site.backup, "pgrep", "-x", "pg_receivewal").text.strip() not in {"", before}
+            and ask(site.backup, "amas-backup-health").exit_code == 0
+        ),
+        site.backup,
+        timeout_s=30,
+    )
+
+
+def test_the_backup_of_an_idle_database_is_done(site: Site) -> None:
+    (only,) = site.told("list")["backups"]
+    assert (only["status"], only["kind"]) == ("DONE", "full")
+    assert site.told("verify") == {"ok": True, "backupId": only["backupId"], "copies": 1}
+
+
+def test_a_proof_finds_every_row_and_those_that_came_after_the_backup(site: Site) -> None:
+    before = int(sql(site.db, "SELECT count(*) FROM decision_keys"))
+    sql(site.db, "INSERT INTO decision_keys SELECT 'after-' || now(), now(), '\\x00'", role="amas_owner")
+    proof = site.told("prove")
+    assert proof["ok"]
+    assert proof["backupId"] == site.newest()
+    assert proof["pitrRows"] == proof["rows"] + before + 1
+    assert 0 <= proof["rpoS"] < 5
+    assert 0 < proof["rtoS"] <= proof["tookS"]
+    assert site.is_clean()
+
+
+def test_status_shows_the_ages_and_how_wal_comes_in(site: Site) -> None:
+    found = {one["name"]: one["state"] for one in site.told("status")["checks"]}
+    assert {name for name, state in found.items() if state == "failed"} == set()
+    assert found["newest backup"] == found["WAL receiver"] == found["replication slot"] == "ok"
+
+
+def test_a_tampered_backup_is_no_proof(site: Site) -> None:
+    base = f"{HOME}/barman/db/base/{site.newest()}/data"
+    victim = site.sh(f"find {base}/base -type f -size +64k | sort | head -1")
+    with site.changed(victim):
+        site.sh(f"printf amas | dd of={victim} bs=1 seek=30000 conv=notrunc status=none")
+        said = site.refused("prove")
+    assert "is not what was backed up" in said
+    assert victim.removeprefix(f"{base}/") in said
+    assert "next: amas backup now --full" in said
+    assert site.is_clean()
+
+
+def test_a_missing_wal_segment_is_no_proof(site: Site) -> None:
+    segment = site.sh(f"ls {HOME}/barman/db/wals/*/* | tail -1")
+    with site.changed(segment):
+        site.sh(f"rm {segment}")
+        said = site.refused("prove")
+    assert f"WAL segment {segment.rpartition('/')[2]} is missing" in said
+
+
+def test_another_extension_version_is_no_proof(site: Site) -> None:
+    with site.changed(f"{HOME}/state/manifests/{site.newest()}.json") as manifest:
+        site.sh(f"""sed -i 's/"timescaledb": ".*"/"timescaledb": "2.18.0"/' {manifest}""")
+        said = site.refused("prove")
+    assert "extension timescaledb is 2.19.3, the manifest says 2.18.0" in said
+    assert "next: amas outdated" in said
+    assert site.is_clean()
+
+
+def test_an_empty_table_is_no_proof_though_every_checksum_fits(site: Site) -> None:
+    base = f"{HOME}/barman/db/base/{site.newest()}/data"
+    chunk = (
+        "SELECT pg_relation_filepath(c) FROM show_chunks('decision_insights') AS c ORDER BY 1 DESC LIMIT 1"
+    )
+    file = sql(site.db, chunk)
+    with site.changed(f"{base}/{file}"), kept_beside(site, f"{base}/backup_manifest"):
+        done = ask(site.backup, "python3", "-c", (HERE / "emptied.py").read_text(), base, file)
+        assert done.exit_code == 0, done.text
+        assert site.told("verify")["ok"], "the files alone tell nothing"
+        said = site.refused("prove")
+    assert "public.decision_insights has" in said
+    assert "rows, the manifest says" in said
+
+
+@contextmanager
+def kept_beside(site: Site, path: str) -> Iterator[None]:
+    site.sh(f"cp -p {path} /tmp/beside")
+    try:
+        yield
+    finally:
+        site.sh(f"cp -p /tmp/beside {path}")
+
+
+def test_a_full_scratch_disk_is_no_proof(site: Site) -> None:
+    volumes = {
+        site.kept: HOME,
+        site.secret: "/secrets",
+        site.lab.small_volume(32, uid=UID): f"{HOME}/scratch",
+    }
+    words = ["amas-backup", "amas", "backup", "prove"]
+    container = site.lab.run("backup", words, volumes=volumes, network=site.network, memory_mb=512)
+    assert ended(container) == 1
+    assert "the scratch disk is full: 32 MiB free" in log(container)
+
+
+def test_a_proof_that_hangs_is_ended_with_its_server(site: Site) -> None:
+    said = site.refused("prove", "--limit-s", "1")
+    assert "the proof hung: it was not over within 1 s" in said
+    assert site.is_clean()
+
+
+def test_a_failed_proof_is_told_by_status_until_the_next_one(site: Site) -> None:
+    status = site.amas("status", "--json")
+    assert status.exit_code == 1
+    (proof,) = [one for one in json.loads(status.text)["checks"] if one["name"] == "restore proof"]
+    assert (proof["state"], proof["reason"]) == ("failed", "the proof hung: it was not over within 1 s")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AMAS_RETENTION", "forever"), ("AMAS_DATABASE", "Danci; DROP"), ("AMAS_DB_HOST", "db dbname=x")],
+)
+def test_bad_setting_is_refused_by_name(lab: Lab, name: str, value: str) -> None:
+    refused = lab.run("backup", volumes={lab.volume(): HOME}, environment={name: value}, network_mode="none")
+    assert ended(refused) == 1
+    assert f"amas-backup: {name} is '{value}'; allowed:" in log(refused)
+
+
+def test_without_a_password_nothing_starts(lab: Lab) -> None:
+    refused = lab.run("backup", volumes={lab.volume(): HOME}, network_mode="none")
+    assert ended(refused) == 1
+    assert "/secrets/backup_password is missing" in log(refused)
+
+
+@pytest.mark.full
+def test_incremental_backups_and_the_copy_off_site_are_proven_too(site: Site) -> None:
+    sql(
+        site.db, "INSERT INTO decision_keys SELECT 'more-' || n, now(), '\\x00' FROM generate_series(1, 50) n"
+    )
+    assert site.told("prove")["ok"], "nothing is built upon what a proof has failed on"
+    assert site.told("now")["kind"] == "incremental"
+    assert site.told("prove")["ok"]
+    first = site.told("offsite")
+    again = site.told("offsite")
+    assert again["addedBytes"] < first["addedBytes"]
+    away = site.told("prove", "--from-offsite")
+    assert away["ok"]
+    assert away["backupId"] == site.newest()
+    assert away["pitrRows"] is None
+    assert site.is_clean()
+
+
+@pytest.mark.full
+def test_a_killed_proof_leaves_nothing_that_stops_the_next(site: Site) -> None:
+    site.backup.exec_run(["amas", "backup", "prove"], detach=True)
+    eventually(lambda: ask(site.backup, "pgrep", "-x", "postgres").exit_code == 0, site.backup)
+    site.sh("pkill -KILL -f 'amas backup prove'")
+    eventually(lambda: ask(site.backup, "pgrep", "-x", "postgres").exit_code != 0, site.backup)
+    assert site.sh(f"ls {HOME}/scratch") == "proof"
+    assert site.told("prove")["ok"]
+    assert site.is_clean()
+
+
+@pytest.mark.full
+def test_two_proofs_at_once_are_one(site: Site) -> None:
+    site.backup.exec_run(["amas", "backup", "prove"], detach=True)
+    eventually(lambda: site.sh(f"ls {HOME}/scratch") == "proof", site.backup)
+    second = site.amas("prove")
+    assert second.exit_code == 2
+    assert "another proof is running" in second.text
+    eventually(site.is_clean, site.backup, timeout_s=120)

@@ -1,0 +1,82 @@
+"""One proof at a time; nothing of a killed one stays."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook.backup.alone import Ended, alone, ended_by_signals, sweep, within
+from runbook.backup.place import Place
+from runbook.errors import UsageError
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "home", run=tmp_path / "run")
+
+
+@pytest.fixture
+def left_over(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the folder of a proof in its command line, as a server there has."""
+    program = "import time; print('up', flush=True); time.sleep(60)"
+    words = [sys.executable, "-c", program, str(tmp_path / "proof" / "data")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"up\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_proof_is_refused_while_one_runs(place: Place) -> None:
+    with alone(place), pytest.raises(UsageError, match="another proof is running"), alone(place):
+        pytest.fail("two proofs at once")
+    with alone(place):
+        pass
+
+
+def test_a_killed_proof_leaves_no_lock_and_its_folder_is_swept(place: Place) -> None:
+    pid = os.fork()
+    if pid == 0:
+        with alone(place) as folder:
+            (folder / "data").mkdir()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert (place.scratch / "proof" / "data").exists()
+    with alone(place) as folder:
+        assert list(folder.iterdir()) == []
+    assert not folder.exists()
+
+
+def test_a_server_left_there_is_ended(tmp_path: Path, left_over: subprocess.Popen[bytes]) -> None:
+    data = tmp_path / "proof" / "data"
+    data.mkdir(parents=True)
+    (data / "postmaster.pid").write_text(f"{left_over.pid}\n{data}\n")
+    sweep(tmp_path / "proof")
+    assert left_over.wait(10) == -signal.SIGKILL
+    assert not data.exists()
+
+
+@pytest.mark.parametrize("content", ["", "no number\n", "999999999\n"])
+def test_a_number_that_is_nobodys_or_a_strangers_ends_nothing(tmp_path: Path, content: str) -> None:
+    """Process ids come again: this very process is no server of that folder."""
+    for told in (content, f"{os.getpid()}\n"):
+        data = tmp_path / "proof" / "data"
+        data.mkdir(parents=True)
+        (data / "postmaster.pid").write_text(told)
+        sweep(tmp_path / "proof")
+        assert not data.exists()
+
+
+def test_a_proof_that_hangs_is_ended_by_its_limit() -> None:
+    with pytest.raises(Ended, match="the proof hung: it was not over within 0 s"), within(0.01):
+        signal.pause()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_proof_that_is_told_to_stop_says_so() -> None:
+    with pytest.raises(Ended, match="ended by SIGTERM"), ended_by_signals():
+        signal.raise_signal(signal.SIGTERM)
