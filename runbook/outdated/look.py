@@ -82,9 +82,7 @@ def proxies(environ: Mapping[str, str]) -> dict[str, str]:
     from runbook.up.image_plan import build_arguments  # noqa: PLC0415 - host only: builds images
 
     told = _told(["apt-config", "dump", "--format", "%v%n", "Acquire::http::Proxy"]) if _has_apt() else ""
-    return {
-        name: value for name, value in build_arguments("", environ, told.strip()).items() if name != "PARENT"
-    }
+    return build_arguments({}, environ, told.strip())
 
 
 def _has_apt() -> bool:

@@ -19,7 +19,7 @@ def test_the_build_names_image_step_and_package_and_leaves_no_image(lock: Lock) 
     recipe = Recipe("missing-package", {})
     wanted = plan(recipe, [Input("Dockerfile", DOCKERFILE.encode())], lock["base"]["tag"])
     with pytest.raises(CheckFailed) as failed:
-        images._ensure(wanted, lock["base"]["tag"], {}, Progress())
+        images._ensure(wanted, lock, {}, Progress())
     told = failed.value.message
     assert (
         "image missing-package was not built: package postgresql-99 cannot be had from the package source"
