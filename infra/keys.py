@@ -60,6 +60,13 @@ class Key:
 _OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 LOOPBACK = Matching(rf"127(\.{_OCTET}){{3}}|::1", "a loopback address (127.x.x.x or ::1)")
 _CRON_FIELD = r"[0-9*/,A-Za-z-]+"
+ROLES = "rotation|l1|l2|l3|database|infrastructure|databaseProvider|cloudProvider"
+# A person's name and how to reach them; each role once.
+CONTACTS = Matching(
+    rf"(?!.*\b(?P<role>{ROLES})=.*; *(?P=role)=)"
+    rf"( *({ROLES})=[^;=\x00-\x1f\x7f]{{1,200}}(;(?= *[a-z])|;? *$))*",
+    f"ROLE=WHO; ROLE=WHO with {ROLES.replace('|', ', ')}",
+)
 # In the address it would stand in the container's environment: offsiteCredentials is for those.
 _NO_LOGIN = r"(?!.*//[^/@]*:[^/@]*@)"
 OFFSITE = Matching(
@@ -140,7 +147,6 @@ KEYS: tuple[Key, ...] = (
         CRON,
         "When `amas audit thresholds` runs by itself (UTC)",
     ),
-    Key("capacitySchedule", "string", "0 7 1 */3 *", CRON, "When `amas capacity` runs by itself (UTC)"),
     Key("auditSchedule", "string", "30 7 1 */3 *", CRON, "When `amas audit` runs by itself (UTC)"),
     Key(
         "backups",
@@ -315,6 +321,14 @@ KEYS: tuple[Key, ...] = (
         "",
         None,
         "Alert rules of your own in place of the packaged ones: a path from the project's folder",
+    ),
+    Key(
+        "contacts",
+        "string",
+        "",
+        CONTACTS,
+        "Who is called at which level of escalation, and for what",
+        "ALERT_CONTACTS",
     ),
     Key(
         "logLevel",

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from runbook.api import Answer
-from runbook.exposition import Exposition, combined, quantile
+from runbook.exposition import Exposition, combined
+from runbook.present import Missing, Present, present_in
 
-QUEUE_LIMIT = 500
 P99_LIMIT_MS = 500
-ERROR_SHARE_LIMIT = 0.01
 HISTORY_LIMIT = 200
 QUEUE = "amas_queue_size"
 DURATION = "amas_decision_write_duration"
@@ -21,18 +20,12 @@ OWN_METRICS = "job.health."
 
 
 @dataclass(frozen=True)
-class Missing:
-    """Why there is nothing to judge."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
 class Seen:
     """What the service answered; scrapes in the order they were made, each by one of the replicas."""
 
     health: Answer | Missing
     scrapes: Sequence[Exposition] | Missing
+    values: Answer | Missing
     alerts: Answer | Missing
     history: Answer | Missing
     rate: Answer | Missing
@@ -50,10 +43,42 @@ class Check:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A measured value and its limit; server errors only count as errors, not what clients ask wrongly."""
+
+    name: str
+    metric: str
+    limit: float
+    unit: str
+    window: str = ""
+
+    def judged(self, present: Present | Missing) -> Check:
+        target = f"< {self.limit:g}{self.unit}"
+        if isinstance(present, Missing):
+            return Check(self.name, "2.2", "unknown", "", target, present.reason)
+        found = present.get(self.metric)
+        if found is None:
+            return Check(
+                self.name, "2.2", "unknown", "", target, f"nothing was measured {self.window}".strip()
+            )
+        counted = f"{found.samples} {self.window}" if self.window else ""
+        value = f"{found.value:.{2 if self.unit else 0}f}{self.unit}"
+        return Check(self.name, "2.2", _state(found.value < self.limit), value, target, counted)
+
+
+FIGURES = (
+    Figure("queue depth", "queue.size", 500, ""),
+    Figure("decision write P99", "decision.latency.p99", P99_LIMIT_MS, " ms", "in the last 5 minutes"),
+    Figure("error rate", "http.error_rate.5xx", 1, " %", "in the last 5 minutes"),
+)
+
+
 def judge(seen: Seen) -> list[Check]:
     return [
         _health(seen.health),
         *_metrics(seen.scrapes),
+        *of_present(present_in(seen.values)),
         _active_alerts(seen.alerts),
         _history(seen.history),
         _rate(seen.rate),
@@ -62,6 +87,10 @@ def judge(seen: Seen) -> list[Check]:
 
 def passed(checks: Sequence[Check]) -> bool:
     return all(check.state != "failed" for check in checks)
+
+
+def check_rows(checks: Sequence[Check]) -> list[list[str]]:
+    return [[one.section, one.name, one.state, one.value or "-", one.reason or one.target] for one in checks]
 
 
 def _health(answer: Answer | Missing) -> Check:
@@ -92,13 +121,7 @@ def _metrics(scrapes: Sequence[Exposition] | Missing) -> list[Check]:
     newest = list(by_replica(scrapes).values())
     last = [seen_by_one[-1] for seen_by_one in newest]
     everything = combined(last)
-    return [
-        _names(everything),
-        _queue(last),
-        _latency(everything),
-        _error_share(everything),
-        _collector(newest),
-    ]
+    return [_names(everything), _collector(newest)]
 
 
 def by_replica(scrapes: Sequence[Exposition]) -> dict[float | None, list[Exposition]]:
@@ -129,38 +152,9 @@ def _names(seen: Exposition) -> Check:
     return Check("metrics", "2.2", "ok", value, "the runbook's names")
 
 
-def _queue(replicas: Sequence[Exposition]) -> Check:
-    name, section, target = "queue depth", "2.2", f"< {QUEUE_LIMIT}"
-    depths = [depth for one in replicas if (depth := one.total(QUEUE, type="decision")) is not None]
-    if not depths:
-        return Check(name, section, "unknown", "", target, f"{QUEUE} is not exposed")
-    return Check(name, section, _state(max(depths) < QUEUE_LIMIT), f"{max(depths):.0f}", target)
-
-
-def _latency(seen: Exposition) -> Check:
-    name, section, target = "decision write P99", "2.2", f"< {P99_LIMIT_MS} ms"
-    p99_ms = quantile(seen.buckets(DURATION), 0.99)
-    if p99_ms is None:
-        return Check(name, section, "unknown", "", target, "no decision was written yet")
-    return Check(name, section, _state(p99_ms < P99_LIMIT_MS), f"{p99_ms:.1f} ms", target)
-
-
-def _error_share(seen: Exposition) -> Check:
-    """Server errors only: a client's wrong request is not this service's error."""
-    name, section, target = "error rate", "2.2", f"< {ERROR_SHARE_LIMIT:.0%}"
-    requests = seen.total(REQUESTS)
-    if not requests:
-        return Check(name, section, "unknown", "", target, f"{REQUESTS} is not exposed or zero")
-    errors = sum(one.value for one in seen.named(ERRORS) if one.labels.get("status", "").startswith("5"))
-    share = errors / requests
-    return Check(
-        name,
-        section,
-        _state(share < ERROR_SHARE_LIMIT),
-        f"{share:.2%}",
-        target,
-        f"{errors:.0f} of {requests:.0f}",
-    )
+def of_present(present: Present | Missing) -> list[Check]:
+    """The figures to watch, as they are now: totals since the start would hide today behind last week."""
+    return [one.judged(present) for one in FIGURES]
 
 
 def _collector(replicas: Sequence[Sequence[Exposition]]) -> Check:

@@ -9,22 +9,44 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runbook import backups, cache, checks, database, environment, escrow, places, support, switches, terminal
+from runbook import alerts as alert_page
+from runbook import (
+    backups,
+    cache,
+    checks,
+    database,
+    environment,
+    escrow,
+    places,
+    silences,
+    store_pages,
+    support,
+    switches,
+    terminal,
+)
 from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
-from runbook.api import Api
+from runbook.audit import command as audits
 from runbook.connections import connections
+from runbook.contacts import contacts
+from runbook.doctor.command import doctor
+from runbook.drill.command import drill
 from runbook.engine import connect
 from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.incident import command as incidents
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
-from runbook.options import AsJson, StackName
+from runbook.options import AsJson, StackName, Url
 from runbook.restore import inside
+from runbook.review import review
+from runbook.schedule.command import app as schedule_app
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
+from runbook.storm import storm
 from runbook.traffic.command import traffic
+from runbook.triage.command import triage
 
 INTERRUPTED = 130
 
@@ -40,17 +62,29 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="The stack's keys.", no_args_is_help=True, rich_markup_mode=None)
 db_app = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
-cache_app = typer.Typer(help="The cache.", no_args_is_help=True, rich_markup_mode=None)
+cache_app = typer.Typer(rich_markup_mode=None)
 secrets_app = typer.Typer(help="The stack's secrets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
 app.add_typer(cache_app, name="cache")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(switches.app, name="switch")
+app.add_typer(alert_page.app, name="alerts")
+app.add_typer(audits.app, name="audit")
+app.add_typer(incidents.app, name="incident")
 app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
+app.add_typer(schedule_app, name="schedule")
+app.add_typer(silences.app, name="silence")
 app.command()(traffic)
+app.command()(review)
+app.command()(triage)
+app.command()(storm)
+app.command()(contacts)
+app.command()(doctor)
+app.command()(drill)
+store_pages.register(app, db_app, cache_app)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -203,26 +237,21 @@ def logs(  # noqa: PLR0913, PLR0917 - one parameter an option
 @app.command()
 def health(
     stack: StackName,
-    url: Annotated[
-        str | None, typer.Option(envvar="AMAS_URL", help="Default: AMAS_URL, or the stack's address.")
-    ] = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """The daily checks over HTTP. Runs on the host and inside the network.
 
     Sections 2.1 to 2.3 and 6.1 to 6.3 of the runbook; exits with 1 when one fails.
     """
-    with Api(url, health_page.keys_from()) if url else health_page.api_of(stack) as api:
+    with health_page.opened(url, stack) as api:
         found = health_page.check(api)
     if as_json:
         terminal.show_json(
             {"url": api.url, "ok": checks.passed(found), "checks": [asdict(one) for one in found]}
         )
     else:
-        rows = [
-            [one.section, one.name, one.state, one.value or "-", one.reason or one.target] for one in found
-        ]
-        terminal.show_table(["", "check", "state", "value", "target"], rows)
+        terminal.show_table(["", "check", "state", "value", "target"], checks.check_rows(found))
     if not checks.passed(found):
         raise typer.Exit(CheckFailed.exit_code)
 

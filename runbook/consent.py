@@ -17,12 +17,12 @@ def demand(
     *,
     yes: bool,
     read: Callable[[str], str] | None = None,
-    asks_somebody: Callable[[], bool] = lambda: sys.stdin.isatty(),
+    asks_somebody: Callable[[], bool] | None = None,
 ) -> None:
     """Returns with a consent only; raises UsageError without one, or when another stack's name was typed."""
     if yes:
         return
-    if read is None and not asks_somebody():
+    if read is None and not (asks_somebody or sys.stdin.isatty)():
         raise UsageError(f"{doing} in stack `{stack}`: nobody is there to ask", "the same command with --yes")
     typed = (read or _from_terminal)(f"{doing} in stack `{stack}`: type its name to go on: ").strip()
     if typed != stack:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STACK_LABEL = "amas.stack"
 PART_LABEL = "amas.part"
 BEGIN_WITH = "./scripts/up"
+# What runs once asks a package source at most.
+ONCE_WITHIN_S = 300
 JOB_S = 300
 
 
@@ -84,9 +86,16 @@ class Engine(Protocol):
     def leftovers(self, stack: str) -> Leftovers: ...
     def remove_volumes(self, names: Sequence[str]) -> None: ...
     def remove_container(self, container: Container, grace_s: int) -> None: ...
+    def run_once(
+        self, image_id: str, command: Sequence[str], environment: Mapping[str, str]
+    ) -> tuple[int, str]: ...
+    def stop_container(self, container: Container, grace_s: int) -> None: ...
+    def start_container(self, container: Container) -> None: ...
     def network_ids(self, stack: str) -> tuple[str, ...]: ...
     def remove_networks(self, ids: Sequence[str]) -> None: ...
     def disk_root(self) -> str: ...
+    def gateway(self, network: str) -> str | None: ...
+    def missing_images(self, ids: Sequence[str]) -> list[str]: ...
 
 
 def connect() -> Engine:
@@ -185,6 +194,27 @@ class DockerEngine:
             one.stop(timeout=grace_s)
             one.remove(force=True)
 
+    def run_once(
+        self, image_id: str, command: Sequence[str], environment: Mapping[str, str]
+    ) -> tuple[int, str]:
+        """In a container of its own, as root and with a way out, which is gone afterwards."""
+        one = self._client.containers.create(
+            image_id, list(command), user="0:0", environment=dict(environment), entrypoint=[]
+        )
+        try:
+            one.start()
+            exit_code = int(one.wait(timeout=ONCE_WITHIN_S)["StatusCode"])
+            return exit_code, one.logs().decode(errors="replace")
+        finally:
+            one.remove(force=True)
+
+    def stop_container(self, container: Container, grace_s: int) -> None:
+        """It stays stopped, whatever its restart policy, until it is started or the engine is."""
+        self._client.api.stop(container.id, timeout=grace_s)
+
+    def start_container(self, container: Container) -> None:
+        self._client.api.start(container.id)
+
     def network_ids(self, stack: str) -> tuple[str, ...]:
         return tuple(sorted(str(one.id) for one in self._client.networks.list(filters=_filter(stack))))
 
@@ -192,9 +222,19 @@ class DockerEngine:
         for one in ids:
             self._client.networks.get(one).remove()
 
+    def gateway(self, network: str) -> str | None:
+        """The host's own address in a network, by the network's name; None where there is no such network."""
+        found = self._client.networks.list(names=[network])
+        configured = (found[0].attrs["IPAM"]["Config"] or []) if found else []
+        return next((one["Gateway"] for one in configured if "." in one.get("Gateway", "")), None)
+
     def disk_root(self) -> str:
         """The folder of images, volumes and logs on the engine's host."""
         return str(self._client.info()["DockerRootDir"])
+
+    def missing_images(self, ids: Sequence[str]) -> list[str]:
+        held = {one["Id"] for one in self._client.api.images(all=True)}
+        return [one for one in ids if one not in held]
 
     def _volumes(self, stack: str) -> list[Any]:
         return list(self._client.volumes.list(filters=_filter(stack)))

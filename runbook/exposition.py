@@ -59,24 +59,5 @@ def combined(scrapes: Iterable[Exposition]) -> Exposition:
     return Exposition(tuple(Sample(name, dict(labels), value) for (name, labels), value in sums.items()))
 
 
-def quantile(buckets: list[tuple[float, float]], share: float) -> float | None:
-    """Interpolated inside its bucket, as Prometheus does; None without observations.
-
-    In the last, unbounded bucket it is that bucket's lower bound: the true value is at least this.
-    """
-    total = buckets[-1][1] if buckets else 0.0
-    if total <= 0:
-        return None
-    rank, lower, below = share * total, 0.0, 0.0
-    for bound, count in buckets:
-        if count >= rank:
-            if bound == float("inf"):
-                return lower
-            inside = count - below
-            return lower + (bound - lower) * ((rank - below) / inside if inside else 1.0)
-        lower, below = bound, count
-    return lower
-
-
 def _sample(name: str, labels: Mapping[str, str], value: float) -> Sample:
     return Sample(name, dict(labels), float(value))

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from runbook.api import Answer, Api, Keys
-from runbook.checks import Check, Missing, Seen, judge
+from runbook.checks import Check, Seen, judge
 from runbook.errors import AmasError, EnvironmentMissing
 from runbook.exposition import Exposition, parse
+from runbook.present import ROUTE, Missing
 from runbook.stack import Stack
 
 SCRAPES = 8
@@ -19,15 +20,16 @@ def check(api: Api) -> list[Check]:
 
 def look(api: Api) -> Seen:
     return Seen(
-        health=_asked(api.health),
+        health=asked(api.health),
         scrapes=_scrapes(api),
-        alerts=_asked(lambda: api.read("/api/alerts/active")),
-        history=_asked(lambda: api.read("/api/alerts/history")),
-        rate=_asked(lambda: api.read("/api/insights/rate", {"window": "24h"})),
+        values=asked(lambda: api.read(ROUTE)),
+        alerts=asked(lambda: api.read("/api/alerts/active")),
+        history=asked(lambda: api.read("/api/alerts/history")),
+        rate=asked(lambda: api.read("/api/insights/rate", {"window": "24h"})),
     )
 
 
-def _asked(ask: Callable[[], Answer]) -> Answer | Missing:
+def asked(ask: Callable[[], Answer]) -> Answer | Missing:
     try:
         return ask()
     except AmasError as reason:
@@ -38,7 +40,7 @@ def _scrapes(api: Api) -> list[Exposition] | Missing:
     """Several, since the load balancer spreads them over the replicas."""
     found: list[Exposition] = []
     for _ in range(SCRAPES):
-        answer = _asked(api.metrics)
+        answer = asked(api.metrics)
         if isinstance(answer, Missing):
             return answer
         if answer.status != 200:
@@ -48,6 +50,11 @@ def _scrapes(api: Api) -> list[Exposition] | Missing:
         except ValueError as reason:
             return Missing(f"does not parse: {reason}")
     return found
+
+
+def opened(url: str | None, stack_name: str) -> Api:
+    """At an address with mounted keys, as inside the network; else the stack's own."""
+    return Api(url, keys_from()) if url else api_of(stack_name)
 
 
 def api_of(stack_name: str) -> Api:

@@ -53,11 +53,11 @@ class Wanted:
     tail: int | None = None
 
 
-def span(text: str) -> timedelta:
+def span(text: str, option: str = "--since") -> timedelta:
     """`90s`, `10m`, `2h`, `1d`, or a sum such as `1h30m`."""
     found = SPAN.findall(text)
     if not found or "".join(number + unit for number, unit in found) != text:
-        raise UsageError(f"--since {text!r}: write a number and s, m, h or d, for example 10m or 1h30m")
+        raise UsageError(f"{option} {text!r}: write a number and s, m, h or d, for example 10m or 1h30m")
     return timedelta(seconds=sum(int(number) * UNITS_S[unit] for number, unit in found))
 
 

@@ -14,9 +14,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from runbook.connections import connections
+from runbook import engine, reach
+from runbook.connections import from_running
 from runbook.errors import CheckFailed, EnvironmentMissing
-from runbook.stack import Stack
 
 Row = dict[str, Any]
 
@@ -31,12 +31,13 @@ class Statements(Protocol):
     """What a page asks a database for: the real session, or a twin in the tests."""
 
     def rows(self, name: str, **parameters: object) -> list[Row]: ...
+    def run(self, text: str, called: str, parameters: Mapping[str, object] | None = None) -> list[Row]: ...
 
 
 class Session:
     """One connection; every statement is a transaction of its own, so that VACUUM is possible too."""
 
-    def __init__(self, conninfo: str, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, conninfo: str, limit_s: float = LIMIT_S, *, read_only: bool = False) -> None:
         try:
             self._connection = psycopg.connect(
                 conninfo,
@@ -44,7 +45,8 @@ class Session:
                 row_factory=dict_row,
                 connect_timeout=CONNECT_S,
                 application_name="amas-runbook",
-                options=f"-c statement_timeout={limit_s * 1000:.0f} -c timezone=UTC",
+                options=f"-c statement_timeout={limit_s * 1000:.0f} -c timezone=UTC"
+                f" -c default_transaction_read_only={'on' if read_only else 'off'}",
             )
         except psycopg.Error as reason:
             raise EnvironmentMissing(
@@ -74,9 +76,15 @@ class Session:
             ) from None
 
 
-def of(stack: str, limit_s: float = LIMIT_S, environ: Mapping[str, str] = os.environ) -> Session:
+def of(
+    stack: str,
+    limit_s: float = LIMIT_S,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    read_only: bool = False,
+) -> Session:
     """As the jobs' role where the environment names the database, as the owner from the host otherwise."""
-    return Session(inside_network(environ) or _from_host(stack), limit_s)
+    return Session(inside_network(environ) or _from_host(stack), limit_s, read_only=read_only)
 
 
 def inside_network(environ: Mapping[str, str]) -> str | None:
@@ -113,7 +121,7 @@ STATEMENTS = {
 
 
 def _from_host(stack: str) -> str:
-    url = connections(Stack(stack)).database_url
+    url = from_running(engine.connect(), stack, reach.config(stack)).database_url
     if url is None:
         raise EnvironmentMissing(f"the database of stack `{stack}` does not run here", "amas status")
     return url

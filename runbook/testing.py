@@ -39,6 +39,7 @@ class MemoryEngine:
     logs: dict[str, list[str]] = field(default_factory=dict)
     volumes: dict[str, int] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     answer: tuple[int, str] = (0, "")
     commands: list[Sequence[str]] = field(default_factory=list)
 
@@ -90,14 +91,40 @@ class MemoryEngine:
     def remove_container(self, container: Container, grace_s: int) -> None:  # noqa: ARG002
         self.held.remove(container)
 
+    def run_once(
+        self,
+        image_id: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],  # noqa: ARG002
+    ) -> tuple[int, str]:
+        self.commands.append([image_id, *command])
+        return self.answer
+
+    def stop_container(self, container: Container, grace_s: int) -> None:
+        self.commands.append(["stop", container.name, str(grace_s)])
+        self._change(container, state="exited", health=None)
+
+    def start_container(self, container: Container) -> None:
+        self.commands.append(["start", container.name])
+        self._change(container, state="running", health="healthy")
+
+    def _change(self, container: Container, **changes: Any) -> None:
+        self.held = [replace(one, **changes) if one.id == container.id else one for one in self.held]
+
     def network_ids(self, stack: str) -> tuple[str, ...]:  # noqa: ARG002
         return self.networks
 
     def remove_networks(self, ids: Sequence[str]) -> None:
         self.networks = tuple(one for one in self.networks if one not in ids)
 
+    def gateway(self, network: str) -> str | None:  # noqa: ARG002
+        return "172.17.0.1"
+
     def disk_root(self) -> str:
         return "/var/lib/docker"
+
+    def missing_images(self, ids: Sequence[str]) -> list[str]:
+        return [one for one in ids if one not in self.images]
 
 
 class MemoryService:

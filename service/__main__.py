@@ -1,4 +1,7 @@
-"""`python -m service`: one process, which ends with 0 after SIGTERM and every taken decision written."""
+"""`python -m service`: one process, which ends with 0 after SIGTERM and every taken decision written.
+
+When a task of it ends by a fault it drains as well and ends with 1, so that a whole one is started.
+"""
 
 import argparse
 import asyncio
@@ -54,7 +57,7 @@ def main() -> int:
     except SystemExit as stopped:
         # uvicorn's way to say that the lifespan did not start; the log says why.
         return 1 if stopped.code else 0
-    return 0 if server.started and not service.writer.failed else 1
+    return 0 if server.started and not service.failed else 1
 
 
 def _options() -> argparse.Namespace:
@@ -89,7 +92,7 @@ def _uvicorn_config(service: app.Service, options: argparse.Namespace) -> uvicor
 
 
 class DrainingServer(uvicorn.Server):
-    """The first signal or a writer that ended starts the drain, its end or a second signal the end."""
+    """The first signal or a task that ended starts the drain, its end or a second signal the end."""
 
     def __init__(
         self, config: uvicorn.Config, service: app.Service, drain_s: float, limits: Limits | None = None
@@ -124,8 +127,8 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        if self._service.writer.failed:
-            self._drain("the writer ended")
+        if self._service.failed:
+            self._drain("a task ended")
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
             self.should_exit = True
         if counter % LOOK_EVERY_TICKS == 0:

@@ -29,7 +29,7 @@ from service.collector.keep import Keep
 from service.collector.loop import Clock, Collecting, Plan, Readings, Sources
 from service.collector.middleware import Collector
 from service.collector.probes import Probe, Probes
-from service.collector.process import rss_bytes
+from service.collector.process import memory_limit_bytes, rss_bytes
 from service.collector.routes import About, Others
 from service.collector.snapshot import Gauges, Measured
 from service.collector.traffic import Meter
@@ -49,6 +49,10 @@ from service.wal import Wal
 DRAIN_QUEUE_S = 10.0
 # For the audit entries of the last moments.
 AUDIT_WITHIN_S = 2.0
+
+# New containers until the interpreter looks for cycles, of which traces make none: by default it would look
+# at those that wait again and again, for a tenth of the time that a batch takes.
+GC_AFTER = 10_000
 
 OPENAPI = Path(__file__).with_name("openapi.json")
 
@@ -80,6 +84,7 @@ class Service:
         self.collecting = self._collecting()
         self.alerting = self._alerting()
         self._tasks: list[asyncio.Task[None]] = []
+        self._task_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self.asgi = self._app()
@@ -109,7 +114,7 @@ class Service:
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """None ends while the replica goes on, but by a fault: then others should be asked instead."""
+        """None ends while the replica goes on, but by a fault: then it makes room for one that is whole."""
         if task.cancelled() or self._stopping.is_set():
             return
         coroutine = getattr(task.get_coro(), "__qualname__", task.get_name())
@@ -117,7 +122,13 @@ class Service:
             "a task ended; no new requests are wanted", extra={"task": coroutine}, exc_info=task.exception()
         )
         self._metrics.tasks_ended.inc()
+        self._task_ended = True
         self.drain()
+
+    @property
+    def failed(self) -> bool:
+        """Part of it is gone for good: what was taken is still answered, and the process has to end then."""
+        return self._task_ended or self.writer.failed
 
     async def _opened(self) -> bool:
         """False when the end was asked for first: a database that is away would hold it up for long."""
@@ -223,6 +234,7 @@ class Service:
             pool_awaited=connections[2],
             pool_most=for_reads(self._settings.db_connection_pool_size),
             rss_bytes=rss_bytes(),
+            memory_limit_bytes=memory_limit_bytes(),
             draining=self.readiness.draining,
         )
 
@@ -261,6 +273,7 @@ class Service:
                 self.alerting.leader,
                 self.alerting.status,
                 lambda: shown(self.switches),
+                self.alerting.measured,
                 backup=self.jobs.backup,
             ),
             self._demand_if_open("read"),
@@ -296,6 +309,7 @@ class Service:
         # What stands now stays: to look at all of it again would stop everything for tens of milliseconds.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GC_AFTER)
         try:
             yield
         finally:

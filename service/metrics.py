@@ -28,7 +28,8 @@ REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0
 ROUTES = (
     "health", "ready", "metrics", "openapi", "console", "decisions", "insight", "insights", "rate", "cache",
     "runs", "dead_letters", "switches", "audit", "alerts", "silences", "rules", "slo", "monitoring", "series",
-    "jobs", "__unknown__",
+    "values", "jobs",
+    "__unknown__",
 )  # fmt: skip
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 ERRORS = (400, 401, 403, 404, 405, 409, 413, 415, 431, 499, 500, 503)
@@ -49,14 +50,7 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self.registry = prometheus.CollectorRegistry()
-        self._write_ms = _Milliseconds("amas_decision_write_duration", _WRITE_MS_HELP, WRITE_BUCKETS_MS)
-        self.registry.register(self._write_ms)
-        self._write_s = prometheus.Histogram(
-            "amas_decision_write_duration_seconds",
-            "From taking a decision to its answer from the store.",
-            buckets=[bound / 1000 for bound in WRITE_BUCKETS_MS],
-            registry=self.registry,
-        )
+        self._writes = _Writes(self.registry)
         self._outcomes = self._counter(
             "amas_decisions", "Decisions by what became of them.", "result", Outcome
         )
@@ -107,9 +101,7 @@ class Metrics:
 
     def wrote(self, outcome: Outcome, waited_s: Sequence[float]) -> None:
         self._outcomes[outcome].inc(len(waited_s))
-        for waited in waited_s:
-            self._write_ms.observe(waited * 1000)
-            self._write_s.observe(waited)
+        self._writes.took(waited_s)
 
     def buried(self) -> None:
         self._letters.inc()
@@ -412,23 +404,30 @@ def _picked(sizes: Callable[[], tuple[int, int, int]], place: int) -> Callable[[
     return lambda: sizes()[place]
 
 
-_WRITE_MS_HELP = "From taking a decision to its answer from the store, in milliseconds."
+class _Writes(Collector):
+    """How long writes took: counted once, told in the runbook's milliseconds and in the base unit.
 
+    The bounds in milliseconds are written as the runbook writes them: le="500", not le="500.0".
+    """
 
-class _Milliseconds(Collector):
-    """A histogram whose bounds are written as the runbook writes them: le="500", not le="500.0"."""
+    def __init__(self, registry: prometheus.CollectorRegistry) -> None:
+        self._counts = [0] * (len(WRITE_BUCKETS_MS) + 1)
+        self._sum_ms = 0.0
+        registry.register(self)
 
-    def __init__(self, name: str, text: str, bounds: Sequence[int]) -> None:
-        self._name, self._text, self._bounds = name, text, bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def observe(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def took(self, waited_s: Sequence[float]) -> None:
+        for waited in waited_s:
+            waited_ms = waited * 1000
+            self._counts[bisect_left(WRITE_BUCKETS_MS, waited_ms)] += 1
+            self._sum_ms += waited_ms
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        family = HistogramMetricFamily(self._name, self._text)
-        bounds = [*map(str, self._bounds), "+Inf"]
-        family.add_metric([], list(zip(bounds, accumulate(self._counts), strict=True)), self._sum)
-        yield family
+        name, text = "amas_decision_write_duration", "From taking a decision to its answer from the store"
+        in_ms, in_s = map(str, WRITE_BUCKETS_MS), (str(bound / 1000) for bound in WRITE_BUCKETS_MS)
+        yield self._family(name, f"{text}, in milliseconds.", in_ms, self._sum_ms)
+        yield self._family(f"{name}_seconds", f"{text}.", in_s, self._sum_ms / 1000)
+
+    def _family(self, name: str, text: str, bounds: Iterable[str], total: float) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(name, text)
+        family.add_metric([], list(zip([*bounds, "+Inf"], accumulate(self._counts), strict=True)), total)
+        return family

@@ -111,6 +111,14 @@ def _hosts(text: str) -> tuple[str, ...]:
     return names
 
 
+def _contacts(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
+    found = {role.strip(): who.strip() for role, _, who in pairs}
+    if len(found) != len(pairs) or not all(role and who for role, who in found.items()):
+        raise ValueError(f"= {text[:80]!r}: must be ROLE=WHO with semicolons between, each role once")
+    return tuple(found.items())
+
+
 def _key_lines(text: str) -> Secret:
     try:
         keys.parse(text)
@@ -171,6 +179,8 @@ class Settings:
     alert_webhook_max_per_minute: int = _integer(12, 1, 600)
     # Receivers that may be private or plain HTTP; any other has to be public and HTTPS.
     alert_webhook_allowed_hosts: tuple[str, ...] = _field(_hosts, ())  # makes a field
+    # Who is called at a level of escalation (l1, l2, l3); other roles are for people only.
+    alert_contacts: tuple[tuple[str, str], ...] = _field(_contacts, ())  # makes a field
     # Asked every minute while the monitor lives; who misses it raises the alarm from outside.
     heartbeat_url: Secret = _url("https", "http", required=False)  # noqa: RUF009  # makes a field
 

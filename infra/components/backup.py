@@ -17,7 +17,7 @@ KEPT = "/var/lib/amas/backup"
 OFFSITE = "/var/lib/amas/offsite"
 CRONTAB = "/config/crontab"
 # What Barman wants to be asked all the time: segments put away, a receiver kept alive.
-_UPKEEP = "* * * * * amas backup upkeep --json"
+_UPKEEP = "* * * * * amas backup upkeep"
 
 
 class Backup(pulumi.ComponentResource):

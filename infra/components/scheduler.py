@@ -48,6 +48,7 @@ class Scheduler(pulumi.ComponentResource):
                 "AMAS_DB_HOST": "db",
                 "AMAS_DATABASE": config.text("databaseName"),
                 "AMAS_DB_PASSWORD_FILE": "/secrets/jobs_password",
+                "AMAS_RETENTION_DAYS": config.text("insightsRetentionDays"),
             },
             health=Health(container.http_get("http://127.0.0.1:9746/health")),
             mounts=mounts,
@@ -63,6 +64,5 @@ def jobs(config: Config) -> list[Job]:
         Job("retention", config.text("retentionSchedule"), 900, "retention simulate --json"),
         Job("db-growth", config.text("dbGrowthSchedule"), 900, "db growth --json"),
         Job("threshold-review", config.text("thresholdReviewSchedule"), 900, "audit thresholds --json"),
-        Job("capacity", config.text("capacitySchedule"), 900, "capacity --json"),
-        Job("audit", config.text("auditSchedule"), 900, "audit --json"),
+        Job("audit", config.text("auditSchedule"), 900, "audit list --json"),
     ]

@@ -49,16 +49,42 @@ class _Streams:
     stderr: _Heard = field(default_factory=_Heard)
 
 
+class _Stop:
+    """A TERM is passed on, also one that comes before there is a process to pass it to."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asked = False
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        before = signal.signal(signal.SIGTERM, lambda *_: self._ask())
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def ends(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        if self._asked:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._asked = True
+        if self._process is not None:
+            _signal_group(self._process, signal.SIGTERM)
+
+
 def run(command: Sequence[str], limit_s: float, grace_s: float = GRACE_S) -> Ended:
     """To its end or its limit; a TERM that comes here ends it too, as one that failed."""
-    heard = _Streams()
-    with _started(command) as process:
+    heard, stop = _Streams(), _Stop()
+    with stop.heeded(), _started(command) as process:
         threads = [
             _listening(process.stdout, STDOUT, heard.stdout),
             _listening(process.stderr, STDERR, heard.stderr),
         ]
-        with _term_ends(process):
-            timed_out = not _ended_within(process, limit_s)
+        stop.ends(process)
+        timed_out = not _ended_within(process, limit_s)
         _end_group(process, grace_s)
         for thread in threads:
             thread.join(grace_s)
@@ -97,15 +123,6 @@ def _pass_on(stream: IO[bytes], to: int, heard: _Heard) -> None:
             heard.add(chunk)
             with contextlib.suppress(OSError):  # nobody may be left to read it
                 os.write(to, chunk)
-
-
-@contextmanager
-def _term_ends(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    before = signal.signal(signal.SIGTERM, lambda *_: _signal_group(process, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _ended_within(process: subprocess.Popen[bytes], limit_s: float) -> bool:

@@ -80,7 +80,9 @@ def _look(api: Api, stack: str, run_id: str, traces: Sequence[Trace]) -> Found:
     sample = traces[::SAMPLE_EVERY]
     by_sql, sql_reason = _by_sql(stack, run_id)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        differing = [line for lines in pool.map(lambda trace: _compare(api, trace), sample) for line in lines]
+        differing = [
+            line for lines in pool.map(lambda one: _compare(api, one, run_id), sample) for line in lines
+        ]
     return Found(
         by_api=api.stored_of_run(run_id),
         by_sql=by_sql,
@@ -93,9 +95,9 @@ def _look(api: Api, stack: str, run_id: str, traces: Sequence[Trace]) -> Found:
     )
 
 
-def _compare(api: Api, trace: Trace) -> list[str]:
+def _compare(api: Api, trace: Trace, run_id: str) -> list[str]:
     """At most one line, so that a line is a trace that did not come back as it was sent."""
-    answer = api.insight(trace["decisionId"])
+    answer = api.insight(trace["decisionId"], run_id)
     body = answer.json()
     if not isinstance(body, dict) or answer.status != 200:
         return [f"{trace['decisionId']}: {answer.status}"]

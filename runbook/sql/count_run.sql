@@ -1,1 +1,3 @@
-SELECT COUNT(*) FROM decision_insights WHERE run_id = :'run_id';
+SELECT count(*)
+FROM decision_insights
+WHERE run_id = :'run_id';

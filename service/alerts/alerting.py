@@ -15,7 +15,7 @@ from service import tasks
 from service.alerts import engine, heartbeat, notifier, shelf
 from service.alerts.desk import Desk
 from service.alerts.engine import Engine, Terms
-from service.alerts.escalation import destinations
+from service.alerts.escalation import LEVELS, destinations
 from service.alerts.force import RulesInForce
 from service.alerts.heartbeat import Heartbeat
 from service.alerts.lease import DatabaseLock, Leadership, Lease, RedisLease, ttl_s
@@ -24,7 +24,9 @@ from service.alerts.post import Poster
 from service.alerts.pruning import Pruning
 from service.alerts.round import Samples
 from service.alerts.routes import Alerts
+from service.alerts.rule import Measured
 from service.alerts.shelf import DatabaseShelf, Ledger, RedisLedger, Shelf
+from service.alerts.trial import Trial
 from service.alerts.view import Sources, View
 from service.db import Session
 from service.errors import StoreUnavailable
@@ -119,6 +121,14 @@ class Alerting:
         self.leadership = Leadership(outside.first, outside.second, ttl_s(interval_s), time.monotonic)
         levels, addresses = destinations(_urls(settings))
         self._poster = Poster(settings.alert_webhook_allowed_hosts)
+        receivers = Receivers(
+            addresses,
+            settings.alert_webhook_format,
+            settings.alert_webhook_secret,
+            settings.alert_webhook_max_per_minute,
+            _contacts(settings),
+        )
+        self._trial = Trial(self.desk, self._poster, receivers, asked.muted, time.time)
         self.engine = Engine(
             self.desk, self.leadership, self.rules, asked.sample, Terms(levels, interval_s, time.time), gauge
         )
@@ -126,12 +136,7 @@ class Alerting:
             self.desk,
             self.leadership,
             self._poster,
-            Receivers(
-                addresses,
-                settings.alert_webhook_format,
-                settings.alert_webhook_secret,
-                settings.alert_webhook_max_per_minute,
-            ),
+            receivers,
             Surroundings(
                 asked.muted, asked.replicas, settings.replicas_expected, time.time, random.random, gauge
             ),
@@ -173,13 +178,19 @@ class Alerting:
     def status(self) -> Mapping[str, object]:
         return self.engine.status()
 
+    def measured(self) -> Mapping[str, Measured]:
+        """What the alerts know of themselves, by the names that rules have for it."""
+        return self.engine.measured()
+
     def oldest_s(self) -> float:
         return self.notifier.oldest_s()
 
     def routes(
         self, may_read: Callable[[Request], None], may_administer: Callable[[Request], None]
     ) -> list[Route]:
-        return Alerts(self.desk, self._view, self.rules, time.time, may_read, may_administer).routes()
+        return Alerts(
+            self.desk, self._view, self.rules, self._trial, time.time, may_read, may_administer
+        ).routes()
 
     async def _watch_holder(self) -> None:
         while True:
@@ -199,3 +210,8 @@ def _urls(settings: Settings) -> dict[int, str]:
         2: settings.alert_webhook_url_l2,
         3: settings.alert_webhook_url_l3,
     }
+
+
+def _contacts(settings: Settings) -> dict[int, str]:
+    named = dict(settings.alert_contacts)
+    return {level: named[f"l{level}"] for level in LEVELS if f"l{level}" in named}

@@ -106,7 +106,6 @@ class Engine:
 
     async def _samples(self) -> dict[str, Measured]:
         """What was measured, and what the alerts know of themselves."""
-        now = self._terms.now()
         try:
             async with asyncio.timeout(SAMPLE_WITHIN_S):
                 samples = dict(await self._sample())
@@ -114,8 +113,12 @@ class Engine:
             # Missing data: the rules say what to make of it.
             logger.exception("no samples this time")
             samples = {}
-        firings = storm.per_minute((at for at, _ in self._desk.book.fired), now)
-        samples[storm.METRIC] = (float(firings), 1)
+        return samples | self.measured()
+
+    def measured(self) -> dict[str, Measured]:
+        """What the alerts know of themselves."""
+        firings = storm.per_minute((at for at, _ in self._desk.book.fired), self._terms.now())
+        samples: dict[str, Measured] = {storm.METRIC: (float(firings), 1)}
         if self.notifier is not None:
             samples["notifier.age_s"] = (self.notifier.oldest_s(), 1)
             samples["notifier.failing"] = (float(self.notifier.failing()), 1)

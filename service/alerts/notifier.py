@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -45,6 +45,7 @@ class Receivers:
     form: str
     secret: str
     most_per_minute: int
+    contacts: payload.Contacts = field(default_factory=dict)
 
     def address(self, destination: str) -> str:
         """One that is no longer configured is the first level's to hear."""
@@ -162,7 +163,7 @@ class Notifier:
             return False
         url, now = self._receivers.address(destination), self._around.now()
         form = payload.format_of(url, self._receivers.form)
-        body = payload.render(message, form, now)
+        body = payload.render(message, form, self._receivers.contacts)
         headers = payload.headers(message, body, form, self._receivers.secret, now)
         answer = await self._post.post(url, body, headers)
         await self._desk.commit(lambda book: self._after(book, destination, message, answer))

@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +18,9 @@ from service.alerts.digest import Message
 from service.alerts.storm import Storm
 
 Format = Literal["slack", "teams", "generic"]
+# Whom to call at a level of escalation.
+Contacts = Mapping[int, str]
+NOBODY: Contacts = MappingProxyType({})
 
 # Teams refuses messages of more than 28 KB; names are the bulk of a digest.
 MOST_NAMES_BYTES = 20_000
@@ -59,8 +63,8 @@ def fits(deliveries: Sequence[Delivery], form: Format, halvings: int) -> int:
     return max(1, len(deliveries))
 
 
-def render(message: Message, form: Format, now: float) -> bytes:
-    body = {"slack": _slack, "teams": _teams, "generic": _generic}[form](message, now)
+def render(message: Message, form: Format, contacts: Contacts = NOBODY) -> bytes:
+    body = {"slack": _slack, "teams": _teams, "generic": _generic}[form](message, contacts)
     return msgspec.json.encode(body)
 
 
@@ -99,7 +103,7 @@ def headline(message: Message) -> str:
     return f"{_word(one)}{escalated} {one.alert.severity}: {plain(one.alert.message, 100)}"
 
 
-def lines(message: Message) -> list[str]:
+def lines(message: Message, contacts: Contacts = NOBODY) -> list[str]:
     """What is told below the headline; a digest names every alert in it."""
     if len(message.deliveries) > 1:
         storms = [one.alert.storm for one in message.deliveries if one.status == "firing"]
@@ -120,7 +124,14 @@ def lines(message: Message) -> list[str]:
         told.append(_advice(alert.storm))
     if alert.runbook:
         told.append(f"runbook: {plain(alert.runbook)}")
-    return told
+    call = _call(one, contacts)
+    return [*told, f"call {call}"] if call else told
+
+
+def _call(one: Delivery, contacts: Contacts) -> str:
+    """Of an escalation; empty for the first level, which is told by being told."""
+    escalated = one.status == "firing" and one.level > 1 and one.level in contacts
+    return f"L{one.level}: {plain(contacts[one.level])}" if escalated else ""
 
 
 def _advice(storm: Storm) -> str:
@@ -157,7 +168,7 @@ def _word(one: Delivery) -> str:
     return "Firing"
 
 
-def _slack(message: Message, _: float) -> dict[str, Any]:
+def _slack(message: Message, contacts: Contacts) -> dict[str, Any]:
     """Plain text throughout: nothing in it is a link, a mention or a format."""
     title = headline(message)
     blocks: list[dict[str, Any]] = [
@@ -165,7 +176,7 @@ def _slack(message: Message, _: float) -> dict[str, Any]:
     ]
     blocks += [
         {"type": "section", "text": {"type": "plain_text", "text": part, "emoji": False}}
-        for part in _sections(lines(message))
+        for part in _sections(lines(message, contacts))
     ]
     # Stands where blocks cannot be shown, in a notification for instance.
     return {"text": _slack_escaped(title), "mrkdwn": False, "blocks": blocks}
@@ -189,9 +200,9 @@ def _slack_escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _teams(message: Message, _: float) -> dict[str, Any]:
+def _teams(message: Message, contacts: Contacts) -> dict[str, Any]:
     """Text runs are shown as they are, while a TextBlock would read Markdown."""
-    body = [_run(headline(message), bold=True), *(_run(line) for line in lines(message))]
+    body = [_run(headline(message), bold=True), *(_run(line) for line in lines(message, contacts))]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -213,9 +224,9 @@ def _run(text: str, *, bold: bool = False) -> dict[str, Any]:
     return {"type": "RichTextBlock", "inlines": [run]}
 
 
-def _generic(message: Message, _: float) -> dict[str, Any]:
+def _generic(message: Message, contacts: Contacts) -> dict[str, Any]:
     """Alertmanager's webhook, version 4."""
-    alerts = [_alertmanager(one) for one in message.deliveries]
+    alerts = [_alertmanager(one, contacts) for one in message.deliveries]
     firing = any(one.status == "firing" for one in message.deliveries)
     return {
         "version": "4",
@@ -231,7 +242,7 @@ def _generic(message: Message, _: float) -> dict[str, Any]:
     }
 
 
-def _alertmanager(one: Delivery) -> dict[str, Any]:
+def _alertmanager(one: Delivery, contacts: Contacts) -> dict[str, Any]:
     alert = one.alert
     labels = {plain(key): plain(text) for key, text in alert.labels.items()}
     labels |= {"alertname": alert.rule_id, "metric": plain(alert.metric), "severity": str(alert.severity)}
@@ -244,6 +255,9 @@ def _alertmanager(one: Delivery) -> dict[str, Any]:
     }
     if alert.runbook:
         annotations["runbook"] = plain(alert.runbook)
+    call = _call(one, contacts)
+    if call:
+        annotations["call"] = call
     if alert.storm and one.status == "firing":
         annotations["storm"] = _advice(alert.storm)
     if one.with_firing:

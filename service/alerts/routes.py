@@ -19,6 +19,7 @@ from service.alerts.rule import Rule, Severity, State
 from service.alerts.shelf import MOST_RECENT, Query
 from service.alerts.silence import MOST_NAME, MOST_TEXT, Silence, check_text, made, silenced
 from service.alerts.storm import Storm
+from service.alerts.trial import Trial
 from service.alerts.view import View
 from service.errors import Problem
 from service.http import TARGET, json_response, read_body
@@ -44,6 +45,7 @@ class Alerts:
     desk: Desk
     view: View
     rules: RulesInForce
+    trial: Trial
     now: Callable[[], float]
     may_read: Demand
     may_administer: Demand
@@ -57,6 +59,7 @@ class Alerts:
             Route("/api/alerts/silences/{id}", self.unsilence, methods=["DELETE"]),
             Route("/api/alerts/rules", self.rules_in_force),
             Route("/api/alerts/rules/reload", self.reload, methods=["POST"]),
+            Route("/api/alerts/test", self.test, methods=["POST"]),
             Route("/api/alerts/{id}/ack", self.acknowledge, methods=["POST"]),
         ]
 
@@ -143,6 +146,11 @@ class Alerts:
         mark = await self.rules.reload()
         await self.desk.commit(lambda book: Changed(replace(book, rules_mark=mark)))
         return json_response({"rules": len(self.rules.rules)})
+
+    async def test(self, request: Request) -> Response:
+        """To every receiver, whatever level it has."""
+        self.may_administer(request)
+        return json_response({"destinations": await self.trial.run()})
 
 
 def shown(alert: Alert, book: Book, now: float) -> dict[str, object]:

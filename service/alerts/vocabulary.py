@@ -36,6 +36,7 @@ METRICS = {
     "dead_letters.count": Metric("decisions", "refused by the database and kept apart"),
     "dead_letters.age_s": Metric("s", "how long the oldest dead letter has lain there"),
     "chunk.oldest_age_days": Metric("days", "age of the oldest chunk of insights"),
+    "chunk.overdue_days": Metric("days", "by which that age exceeds INSIGHTS_RETENTION_DAYS"),
     "retention.age_s": Metric("s", "since old insights were last dropped"),
     "wal.sync_degraded": Metric("0 or 1", "commits are to wait for the backup's receiver and do not"),
     "wal.receiver_age_s": Metric("s", "since the backup's receiver was last heard"),
@@ -49,9 +50,13 @@ METRICS = {
     "replicas.live": Metric("replicas", "that reported lately"),
     "replicas.missing": Metric("replicas", "expected and not live"),
     "collector.age_s": Metric("s", "since the last snapshot of the metrics"),
+    "collector.age_intervals": Metric("intervals", "the same, in multiples of METRICS_COLLECTION_INTERVAL"),
     "event_loop.lag_ms": Metric("ms", "how late the slowest replica's event loop wakes"),
     "process.cpu": Metric("percent of one core", "the busiest replica"),
     "process.memory": Metric("MB", "resident memory of the largest replica"),
+    "process.memory.utilization": Metric(
+        "percent", "of its memory limit, in the replica that is nearest to it"
+    ),
     "heartbeat.age_s": Metric("s", "since the outside watchdog last took a heartbeat"),
     "notifier.age_s": Metric("s", "how long the oldest notification has waited"),
     "notifier.failing": Metric("0 or 1", "the receiver refused the last notification, or did not answer"),

@@ -170,6 +170,7 @@ class Collecting:
         values |= window.of_replicas(self.standing(), self.plan.replicas_expected, shared=self.shared.shared)
         if not self.off:
             values["collector.age_s"] = (self.age_s, 1)
+            values["collector.age_intervals"] = (self.age_s / self.plan.interval_s, 1)
         return values | probed
 
     def windows(self) -> tuple[window.Window, window.Window]:

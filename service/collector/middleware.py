@@ -33,6 +33,7 @@ _EXACT = {
     "/api/about/monitoring": "monitoring",
     "/api/about/series": "series",
     "/api/about/jobs": "jobs",
+    "/api/about/values": "values",
 }
 _PREFIXES = (
     ("/api/runs/", "runs"),

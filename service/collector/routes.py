@@ -38,6 +38,10 @@ def _unknown() -> Facts | None:
     return None
 
 
+def _unmeasured() -> Mapping[str, Measured]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Others:
     """What other parts tell about themselves, without waiting, in the form in which it is answered."""
@@ -45,6 +49,7 @@ class Others:
     leader: Callable[[], str | None] = _none
     alerts_status: Callable[[], Facts] = _empty
     switches: Callable[[], Sequence[Facts]] = _nothing
+    measured: Callable[[], Mapping[str, Measured]] = _unmeasured
     backup: Callable[[], Facts | None] = _unknown
 
 
@@ -67,12 +72,14 @@ class About:
         self._may_read = may_read
         self._slo = Memo[Facts](ttl_s, self._monotonic, lambda: (collecting.last_run, collecting.off))
         self._monitoring = Memo[Facts](MONITORING_TTL_S, self._monotonic, lambda: None)
+        self._values = Memo[Facts](MONITORING_TTL_S, self._monotonic, lambda: None)
 
     def routes(self) -> list[Route]:
         return [
             Route("/api/about/slo", self.slo),
             Route("/api/about/monitoring", self.monitoring),
             Route("/api/about/series", self.series),
+            Route("/api/about/values", self.values),
         ]
 
     async def slo(self, request: Request) -> Response:
@@ -94,6 +101,11 @@ class About:
         snapshots, interval_s = self._collecting.shared.snapshots(), self._collecting.plan.interval_s
         return json_response(series.answer(snapshots, interval_s, self._now(), SERIES_WINDOWS_S[asked]))
 
+    async def values(self, request: Request) -> Response:
+        """What the alert rules are compared with at this moment."""
+        self._may_read(request)
+        return json_response(await self._values.get(self._measured))
+
     def _now(self) -> float:
         return self._collecting.clock.now()
 
@@ -104,6 +116,14 @@ class About:
         await self._collecting.shared.refresh()
         values = self._collecting.known({})
         return {"at": _stamp(self._now()), "rows": slo.rows(values, *self._collecting.windows())}
+
+    async def _measured(self) -> Facts:
+        values = {**await self._collecting.values(), **self._others.measured()}
+        shown = {
+            name: {"value": round(value, 6), "samples": samples}
+            for name, (value, samples) in sorted(values.items())
+        }
+        return {"at": _stamp(self._now()), "values": shown}
 
     async def _looked_at(self) -> Facts:
         values = await self._collecting.values()

@@ -30,6 +30,8 @@ class Gauges(msgspec.Struct, frozen=True):
     pool_awaited: int = 0
     pool_most: int = 0
     rss_bytes: int = 0
+    # Of memory this process may use; 0 when unknown.
+    memory_limit_bytes: int = 0
     draining: bool = False
 
 
@@ -71,6 +73,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     lag_s: float = 0.0
     rss_bytes: int = 0
     draining: bool = False
+    memory_limit_bytes: int = 0
 
     @property
     def requests(self) -> int:
@@ -80,6 +83,11 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     def cpu_percent(self) -> float:
         """Of one core."""
         return 100 * self.cpu_s / self.duration_s if self.duration_s > 0 else 0.0
+
+    @property
+    def memory_percent(self) -> float | None:
+        """Of what the process may use; None from a replica that does not know its limit."""
+        return 100 * self.rss_bytes / self.memory_limit_bytes if self.memory_limit_bytes else None
 
 
 def taken(
@@ -114,6 +122,7 @@ def taken(
         pool_most=gauges.pool_most,
         lag_s=peaks.lag_s,
         rss_bytes=gauges.rss_bytes,
+        memory_limit_bytes=gauges.memory_limit_bytes,
         draining=gauges.draining,
     )
 

@@ -101,6 +101,9 @@ def of_replicas(last: Mapping[str, Snapshot], expected: int, *, shared: bool) ->
         values["replicas.missing"] = (float(max(0, expected - staying)), number)
     if not each:
         return values
+    shares = [one.memory_percent for one in each if one.memory_percent is not None]
+    if shares:
+        values["process.memory.utilization"] = (max(shares), len(shares))
     return values | {
         "queue.size": (float(sum(one.queue_rows for one in each)), number),
         "queue.age_s": (max(one.queue_age_s for one in each), number),

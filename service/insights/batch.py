@@ -1,5 +1,6 @@
 """Many traces in one request: read in pieces, each piece committed before the next is read."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ MOST_LINES = 10_000
 PIECE_LINES = 500
 # A piece ends when it has so much, so that a request holds little that the queue does not know of.
 PIECE_BYTES = 1024 * 1024
+
+# Lines that are parsed at a stretch, less than a millisecond: the writer, whose database would be idle, and
+# the other requests come in between.
+STRETCH_LINES = 16
 
 Result = dict[str, object]
 
@@ -81,7 +86,13 @@ async def _pieces(parts: AsyncIterator[lines.Line]) -> AsyncIterator[list[lines.
 
 async def _take_piece(intake: Intake, piece: list[lines.Line], run_id: str | None, report: Report) -> None:
     """All lines of the piece are offered before the first is awaited, so that they share commits."""
-    offered = [(line.number, _offer(intake, line, run_id)) for line in piece]
+    offered: list[tuple[int, tuple[str, Refusal | Awaitable[Receipt]]]] = []
+    for start in range(0, len(piece), STRETCH_LINES):
+        # One batch at a time: the stretches of many at once would be a long one together.
+        async with intake.turn:
+            stretch = piece[start : start + STRETCH_LINES]
+            offered += [(line.number, _offer(intake, line, run_id)) for line in stretch]
+            await asyncio.sleep(0)
     for number, (decision_id, answer) in offered:
         if isinstance(answer, Refusal):
             report.add(_refused(number, answer), "refused")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from service.errors import StoreUnavailable
 from service.insights import spool
@@ -21,6 +21,7 @@ class Facts:
     spool: Spool
     database: Database
     now: Callable[[], datetime]
+    kept_for: timedelta
 
     async def of_spool(self) -> dict[str, Measured]:
         """A spool that does not answer is down, and nothing else is known of it."""
@@ -43,10 +44,12 @@ class Facts:
         if not rows:
             return {}
         letters, oldest_letter, last_retention, oldest_chunk_end = rows[0]
+        oldest_chunk_s = self._age_s(oldest_chunk_end)
         came: dict[str, Measured] = {
             "dead_letters.count": (float(letters), 1),
             "dead_letters.age_s": (self._age_s(oldest_letter), 1),
-            "chunk.oldest_age_days": (self._age_s(oldest_chunk_end) / DAY_S, 1),
+            "chunk.oldest_age_days": (oldest_chunk_s / DAY_S, 1),
+            "chunk.overdue_days": (max(0.0, oldest_chunk_s - self.kept_for.total_seconds()) / DAY_S, 1),
         }
         if last_retention is not None:
             came["retention.age_s"] = (self._age_s(last_retention), 1)

@@ -90,13 +90,18 @@ class Insights:
         self._ttl_s = ttl_s
         self._flights: Flights[bytes | None] = Flights()
 
-    async def read(self, decision_id: str) -> Reading:
-        """Cache, database, spool; raises StoreUnavailable when one that may hold it does not answer."""
+    async def read(self, decision_id: str, *, counted: bool = True) -> Reading:
+        """Cache, database, spool; raises StoreUnavailable when one that may hold it does not answer.
+
+        A load or smoke run reads each insight once: counted, it would make the hit rate its own.
+        """
         cached = await self._cache.get(KEY + decision_id)
         if cached is not None:
-            self._counts.cache_hits.inc()
+            if counted:
+                self._counts.cache_hits.inc()
             return Reading(cached, from_cache=True)
-        self._counts.cache_misses.inc()
+        if counted:
+            self._counts.cache_misses.inc()
         if self._missing.knows(decision_id):
             # By what was known a moment ago, if the spool cannot be asked.
             return Reading(None, pending=bool(await self._waits(decision_id)))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -35,6 +35,8 @@ class Intake:
     now: Callable[[], datetime]
     retention: timedelta
     writes_disabled: Callable[[], bool] = _never
+    # Whose turn it is among those that bring many.
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def parse(self, raw: bytes, run_id: str | None) -> Decision | Refusal:
         parsed = trace.parse(raw, self.now(), self.retention, run_id)

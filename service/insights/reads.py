@@ -21,6 +21,7 @@ from service.insights.rates import Rates
 # One statement each: a large run goes in pieces that stay under the statement timeout.
 PURGE_ROWS = 2000
 WINDOW_HOURS = 7 * 24
+RUN_HEADER = "x-amas-run-id"
 # What the cache holds beside the insights themselves.
 LISTS = "insights:"
 
@@ -56,7 +57,7 @@ class Reads:
         self.may_read(request)
         decision_id = _decision_id(request)
         try:
-            found = await self.insights.read(decision_id)
+            found = await self.insights.read(decision_id, counted=RUN_HEADER not in request.headers)
         except CannotTell as error:
             raise Problem(503, "Cannot tell now", f"{error}; try again", headers=_LATER) from None
         if found.pending:

@@ -116,13 +116,14 @@ class Recording:
             limits.insights_retention_days,
             cluster.is_leader,
         )
-        self.facts = Facts(outside.spool, outside.reads, cluster.now)
+        kept_for = timedelta(days=limits.insights_retention_days)
+        self.facts = Facts(outside.spool, outside.reads, cluster.now, kept_for)
         self.intake = Intake(
             self.queue,
             self.spooler,
             metrics,
             cluster.now,
-            timedelta(days=limits.insights_retention_days),
+            kept_for,
             cluster.writes_disabled,
         )
         metrics.watch_spool(lambda: outside.spool.known_length)

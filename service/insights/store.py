@@ -66,7 +66,8 @@ class DatabaseStore:
         self._session = session
 
     async def write(self, batch: Sequence[Decision]) -> list[Receipt]:
-        rows = await self._session.rows("write_batch", {"rows": msgspec.json.encode(batch).decode()})
+        query = "write_batch" if any(one.keyed for one in batch) else "write_timed"
+        rows = await self._session.rows(query, {"rows": msgspec.json.encode(batch).decode()})
         stored = {decision_id for (decision_id,) in rows}
         rest = [one for one in batch if one.decision_id not in stored]
         known = await self._identities(rest) if rest else {}

@@ -38,6 +38,7 @@ _RFC3339 = re.compile(
 )
 _NO_OBJECT, _NO_LIST = msgspec.Raw(b"{}"), msgspec.Raw(b"[]")
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_canonical = msgspec.json.Encoder(order="deterministic").encode
 
 Expected = TypeVar("Expected")
 
@@ -99,11 +100,7 @@ def _decision(
     created_at = _time_inside(decision_id, window)
     occurred_at = _occurred_at(trace, created_at, window)
     user_id, action = _name(trace, "userId"), _name(trace, "action")
-    duration_ms = _number("durationMs", _needed(trace, "durationMs"), least=0.0)
-    factors = {
-        name: _number(f"difficultyFactors.{name}", value)
-        for name, value in _optional(trace, "difficultyFactors", dict, "an object of numbers").items()
-    }
+    duration_ms, factors = _duration_ms(trace), _factors(trace)
     state = _optional(trace, "stateSnapshot", dict, "an object")
     triggers = _triggers(trace)
     extra = {name: value for name, value in trace.items() if name not in KNOWN}
@@ -124,7 +121,7 @@ def _decision(
         extra=msgspec.Raw(msgspec.json.encode({name: parts[name] for name in extra}))
         if extra
         else _NO_OBJECT,
-        content_hash=hashlib.sha256(msgspec.json.encode(meaning, order="deterministic")).hexdigest(),
+        content_hash=hashlib.sha256(_canonical(meaning)).hexdigest(),
         run_id=run_id,
     )
 
@@ -203,18 +200,30 @@ def _name(trace: dict[str, Any], field: str) -> str:
     return value
 
 
-def _number(field: str, value: Any, least: float | None = None) -> float:
-    allowed = "a finite number" if least is None else f"a finite number of at least {least:g}"
+def _duration_ms(trace: dict[str, Any]) -> float:
+    value = _needed(trace, "durationMs")
+    duration_ms = _number("durationMs", value, "a finite number of at least 0")
+    if duration_ms < 0:
+        raise _Wrong("durationMs", "must be a finite number of at least 0", value)
+    return duration_ms
+
+
+def _factors(trace: dict[str, Any]) -> dict[str, float]:
+    factors: dict[str, Any] = _optional(trace, "difficultyFactors", dict, "an object of numbers")
+    return {
+        name: value if type(value) is float else _number(f"difficultyFactors.{name}", value)
+        for name, value in factors.items()
+    }
+
+
+def _number(field: str, value: Any, allowed: str = "a finite number") -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise _Wrong(field, f"must be {allowed}", value)
     try:
         # Adding zero turns -0.0 into 0.0: they are the same duration.
-        number = float(value) + 0.0
+        return float(value) + 0.0
     except OverflowError:
         raise _Wrong(field, f"must be {allowed} that a double can hold", str(value)) from None
-    if least is not None and number < least:
-        raise _Wrong(field, f"must be {allowed}", value)
-    return number
 
 
 def _triggers(trace: dict[str, Any]) -> list[str]:

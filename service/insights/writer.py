@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from service.errors import ServiceError, StoreRefused, StoreUnavailable
@@ -62,7 +63,8 @@ class Writer:
         self._gauge = gauge
         self._timing = timing
         self._batch_rows = batch_rows
-        self._called_off = asyncio.Event()
+        self._called_off = False
+        self._receipts: asyncio.Future[list[Receipt]] | None = None
         self.away = False
         self.failed = False
 
@@ -83,7 +85,9 @@ class Writer:
 
     def call_off(self) -> None:
         """Wait for the store no longer: the attempt under way counts as unanswered, and none follows."""
-        self._called_off.set()
+        self._called_off = True
+        if self._receipts is not None and not self._receipts.done():
+            self._receipts.set_exception(_called_off())
 
     async def _answered(self, leads: Sequence[Lead]) -> None:
         """An unforeseen error of the store costs this batch an answer of 503, not the writer."""
@@ -126,7 +130,7 @@ class Writer:
             except StoreUnavailable as error:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 jittered_s = pause_s * (0.5 + self._timing.random() / 2)
-                if self._called_off.is_set() or self._timing.clock() + jittered_s > deadline:
+                if self._called_off or self._timing.clock() + jittered_s > deadline:
                     raise
                 self._gauge.retried()
                 logger.warning(
@@ -136,17 +140,15 @@ class Writer:
 
     async def _attempt(self, batch: Sequence[Decision]) -> list[Receipt]:
         """Not awaited when called off: a client of a frozen database takes long to let go of it."""
+        if self._called_off:
+            raise _called_off()
         attempt = asyncio.ensure_future(self._store.write(batch))
-        call = asyncio.ensure_future(self._called_off.wait())
+        self._receipts = asyncio.get_running_loop().create_future()
+        attempt.add_done_callback(partial(_hand_on, self._receipts))
         try:
-            await asyncio.wait({attempt, call}, return_when=asyncio.FIRST_COMPLETED)
-            if attempt.done():
-                return attempt.result()
-            attempt.add_done_callback(_forgotten)
-            raise StoreUnavailable("called off before the database answered")
+            return await self._receipts
         finally:
             attempt.cancel()
-            call.cancel()
 
     async def _bury(self, lead: Lead, refused: StoreRefused) -> None:
         entry = lead.entry
@@ -203,10 +205,19 @@ class Writer:
         self._gauge.wrote(receipt.outcome, [now - entry.since for entry in entries])
 
 
-def _forgotten(attempt: asyncio.Future[list[Receipt]]) -> None:
-    """Whatever became of it, nobody is told: looking at it keeps the loop from complaining."""
-    if not attempt.cancelled():
-        attempt.exception()
+def _called_off() -> StoreUnavailable:
+    return StoreUnavailable("called off before the database answered")
+
+
+def _hand_on(receipts: asyncio.Future[list[Receipt]], attempt: asyncio.Future[list[Receipt]]) -> None:
+    """Looking at the error of an attempt that nobody waits for any more keeps the loop from complaining."""
+    if attempt.cancelled():
+        receipts.cancel()
+    elif (error := attempt.exception()) is not None:
+        if not receipts.done():
+            receipts.set_exception(error)
+    elif not receipts.done():
+        receipts.set_result(attempt.result())
 
 
 def _about(leads: Sequence[Lead]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """All figures of the service in one run: contenders take turns on the same stores, so ratios mean something.
 
 `python -m tests.bench [--seconds 5] [--rounds 3]`; `python -m tests.prove bench` keeps what it says.
+While working on one figure, `--only NDJSON --only COPY` runs the contenders named so, and judges what it can.
 """
 
 import argparse
@@ -9,10 +10,10 @@ import json
 import os
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.bench.chunks import uncached_reads
-from tests.bench.contenders import contenders
+from tests.bench.contenders import Contender, contenders
 from tests.bench.ground import ground
 from tests.bench.load import Result
 
@@ -35,7 +36,7 @@ Rounds = Mapping[str, list[Result]]
 def main() -> int:
     options = _options()
     with ground() as stores, contextlib.ExitStack() as processes:
-        turns = contenders(stores, processes)
+        turns = _chosen(contenders(stores, processes), options.only)
         rounds: dict[str, list[Result]] = {name: [] for name in turns}
         for number in range(options.rounds):
             for name, contend in turns.items():
@@ -44,7 +45,7 @@ def main() -> int:
                 rounds[name].append(result)
                 sys.stderr.write(f"round {number + 1} {name}: {json.dumps(result)}\n")
         stores.emptied()
-        reads = uncached_reads(stores)
+        reads = {} if options.only else uncached_reads(stores)
     figures = judged(rounds, reads)
     sys.stdout.write(json.dumps({"figures": figures, "rounds": rounds, "uncached": reads}, indent=1) + "\n")
     sys.stdout.write("\n".join(_line(name, figure) for name, figure in figures.items()) + "\n")
@@ -55,23 +56,35 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", action="append", default=[], help="contenders whose name holds this")
     return parser.parse_args()
+
+
+def _chosen(turns: Mapping[str, Contender], only: Sequence[str]) -> dict[str, Contender]:
+    chosen = {name: one for name, one in turns.items() if not only or any(part in name for part in only)}
+    if not chosen:
+        raise SystemExit(f"bench: no contender is named {' or '.join(only)}; there are {', '.join(turns)}")
+    return chosen
 
 
 def judged(rounds: Rounds, reads: Result) -> dict[str, dict[str, object]]:
     """Each figure with what it has to reach: the median of the rounds' ratios, each within its round."""
     figures: dict[str, dict[str, object]] = {}
     for name, (ours, theirs, least) in RATIOS.items():
-        ratios = [
-            one["per_s"] / other["per_s"] for one, other in zip(rounds[ours], rounds[theirs], strict=True)
-        ]
-        figures[name] = _figure(statistics.median(ratios), least, at_most=False) | {"of": _rounded(ratios)}
-    durable = rounds["group commit, 64"]
-    cpu_s = [one["service_cpu_s_per_1000_rows"] + one["database_cpu_s_per_1000_rows"] for one in durable]
-    figures["CPU s per 1,000 rows, service and database"] = _figure(statistics.median(cpu_s), 0.10)
-    figures["P99 of durable ingest, ms"] = _figure(statistics.median(one["p99_ms"] for one in durable), 50)
-    figures["uncached read by UUIDv7 over 90 chunks, P95 ms"] = _figure(reads["by_time_p95_ms"], 5)
-    figures["uncached read by free id over 90 chunks, P95 ms"] = _figure(reads["by_key_p95_ms"], 5)
+        if ours in rounds and theirs in rounds:
+            pairs = zip(rounds[ours], rounds[theirs], strict=True)
+            ratios = [one["per_s"] / other["per_s"] for one, other in pairs]
+            figure = _figure(statistics.median(ratios), least, at_most=False)
+            figures[name] = figure | {"of": _rounded(ratios)}
+    for name, key, limit in (
+        ("CPU s per 1,000 rows, service and database", "cpu_s_per_1000_rows", 0.10),
+        ("P99 of durable ingest, ms", "p99_ms", 50),
+    ):
+        if durable := [one[key] for one in rounds.get("group commit, 64", ())]:
+            figures[name] = _figure(statistics.median(durable), limit)
+    for name, key in (("UUIDv7", "by_time_p95_ms"), ("free id", "by_key_p95_ms")):
+        if key in reads:
+            figures[f"uncached read by {name} over 90 chunks, P95 ms"] = _figure(reads[key], 5)
     return figures
 
 

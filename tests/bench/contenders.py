@@ -58,6 +58,7 @@ def posting(ground: Ground, server: Served, connections: int) -> Contender:
         return result | {
             "service_cpu_s_per_1000_rows": round(spent[0], 4),
             "database_cpu_s_per_1000_rows": round(spent[1], 4),
+            "cpu_s_per_1000_rows": round(sum(spent), 4),
             "rss_mb": round(server.rss_mb()),
         }
 

@@ -88,8 +88,8 @@ def address(container: Container, network: str) -> str:
 
 
 def container_cpu_s(container: Container) -> float:
-    """CPU seconds of all its processes so far."""
-    stats: Any = container.stats(stream=False)
+    """CPU seconds of all its processes so far, told at once: else the engine watches for a second."""
+    stats: Any = container.stats(stream=False, one_shot=True)
     return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
 

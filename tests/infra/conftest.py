@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -57,29 +58,25 @@ Run = Callable[..., Recorded]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(tmp_path: Path) -> Iterator[Run]:
     """Run the whole program: `run(replicas="3")` sets configuration, `exit_codes` makes a job fail."""
-    monkeypatch.setenv("AMAS_STATE_DIR", str(tmp_path))
+    with _prepared(tmp_path):
+        yield _run
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """What it asks for when nothing but its secrets is configured; made once, so only to be looked at."""
+    with _prepared(tmp_path_factory.mktemp("state")):
+        return _run()
+
+
+@contextmanager
+def _prepared(state_dir: Path) -> Iterator[None]:
     lock = {
         name: {"id": "sha256:" + f"{i:064x}", "tag": f"amas/{name}:1"} for i, name in enumerate(images.NAMES)
     }
-    (tmp_path / "images.json").write_text(json.dumps(lock))
-
-    def start(
-        *,
-        exit_codes: dict[str, int] | None = None,
-        secrets: dict[str, str] = CANARIES,
-        into: Recorded | None = None,
-        **config: str,
-    ) -> Recorded:
-        recorded = into or Recorded()
-        pulumi.runtime.set_mocks(Mocks(recorded, exit_codes or {}), project="amas", stack="test")
-        values = {f"amas:{name}": value for name, value in config.items()}
-        hidden = {f"amas:{name}": value for name, value in secrets.items()}
-        pulumi.runtime.set_all_config({**values, **hidden}, secret_keys=list(hidden))
-        cast("Any", pulumi.runtime.test)(program.main)()
-        return recorded
-
+    (state_dir / "images.json").write_text(json.dumps(lock))
     # The SDK opens a loop in every thread of its mock monitor and closes none of them.
     loops: list[asyncio.AbstractEventLoop] = []
     fresh = asyncio.new_event_loop
@@ -88,13 +85,31 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         loops.append(fresh())
         return loops[-1]
 
-    monkeypatch.setattr(asyncio, "new_event_loop", recorded_loop)
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    yield start
-    for loop in loops:
-        _end(loop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMAS_STATE_DIR", str(state_dir))
+        patch.setattr(asyncio, "new_event_loop", recorded_loop)
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        yield
+        for loop in loops:
+            _end(loop)
     asyncio.set_event_loop(None)
     pulumi.runtime.set_all_config({})
+
+
+def _run(
+    *,
+    exit_codes: dict[str, int] | None = None,
+    secrets: dict[str, str] = CANARIES,
+    into: Recorded | None = None,
+    **config: str,
+) -> Recorded:
+    recorded = into or Recorded()
+    pulumi.runtime.set_mocks(Mocks(recorded, exit_codes or {}), project="amas", stack="test")
+    values = {f"amas:{name}": value for name, value in config.items()}
+    hidden = {f"amas:{name}": value for name, value in secrets.items()}
+    pulumi.runtime.set_all_config({**values, **hidden}, secret_keys=list(hidden))
+    cast("Any", pulumi.runtime.test)(program.main)()
+    return recorded
 
 
 def _end(loop: asyncio.AbstractEventLoop) -> None:

@@ -18,7 +18,7 @@ def test_each_job_has_its_time_its_limit_and_its_verb(run: Run) -> None:
     jobs = {job.job: job for job in jobs_of(crontab(run, healthSchedule="*/5 * * * *"))}
     assert (jobs["health"].schedule, jobs["health"].command) == ("*/5 * * * *", ("amas", "health", "--json"))
     assert all(60 <= job.limit_s <= 3600 and job.command[0] == "amas" for job in jobs.values())
-    assert jobs.keys() >= {"health", "retention", "db-growth", "threshold-review", "capacity", "audit"}
+    assert jobs.keys() >= {"health", "retention", "db-growth", "threshold-review", "audit"}
 
 
 def test_every_job_says_what_it_did_in_json(run: Run) -> None:

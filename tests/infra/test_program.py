@@ -27,15 +27,15 @@ def environment(inputs: dict[str, Any]) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in snake(inputs)["envs"])
 
 
-def test_every_part_of_the_environment_is_asked_for(run: Run) -> None:
-    services = {name for name in run().containers if not is_job(name)}
+def test_every_part_of_the_environment_is_asked_for(asked: Recorded) -> None:
+    services = {name for name in asked.containers if not is_job(name)}
     exporters = {"db-exporter", "redis-exporter", "host-exporter"}
     stores = {"db", "cache", "queue", "backup"}
     assert services == {*stores, "api-0", "api-1", "lb", "prometheus", "scheduler", *exporters}
 
 
-def test_every_container_holds_the_standard(run: Run) -> None:
-    for name, inputs in run().containers.items():
+def test_every_container_holds_the_standard(asked: Recorded) -> None:
+    for name, inputs in asked.containers.items():
         root_reason = "loads files" if name.endswith("-loader") else None
         assert policy.violations(snake(inputs), job=is_job(name), root_reason=root_reason) == [], name
 
@@ -58,15 +58,15 @@ def test_only_the_balancer_and_prometheus_publish_ports(run: Run) -> None:
     assert published == {"lb": [13000], "prometheus": [19090]}
 
 
-def test_the_services_environment_is_exactly_its_settings(run: Run) -> None:
+def test_the_services_environment_is_exactly_its_settings(asked: Recorded) -> None:
     """A setting infra does not set, or an entry the service does not read, is a lie in one of them."""
-    given = set(environment(run().containers["api-0"]))
+    given = set(environment(asked.containers["api-0"]))
     secrets = {f"{name}_FILE" for name in settings.SECRET_NAMES}
     assert given == set(settings.ENV_NAMES) - set(settings.SECRET_NAMES) | secrets
 
 
-def test_every_service_setting_key_reaches_the_container(run: Run) -> None:
-    given = environment(run().containers["api-0"])
+def test_every_service_setting_key_reaches_the_container(asked: Recorded) -> None:
+    given = environment(asked.containers["api-0"])
     assert {key.setting for key in KEYS if key.setting} == set(given) - set(SECRET_SETTINGS) - {
         "ALERT_RULES_FILE"
     }
@@ -86,8 +86,8 @@ def test_rules_of_ones_own_reach_the_replicas_and_change_them_when_edited(run: R
     assert volumes[0] != volumes[1]
 
 
-def test_secrets_stand_nowhere_but_in_wrapped_uploads(run: Run) -> None:
-    for typ, name, inputs in run().resources:
+def test_secrets_stand_nowhere_but_in_wrapped_uploads(asked: Recorded) -> None:
+    for typ, name, inputs in asked.resources:
         if typ == "pulumi:pulumi:Stack":
             continue
         unwrapped = {
@@ -101,16 +101,16 @@ def test_secrets_stand_nowhere_but_in_wrapped_uploads(run: Run) -> None:
             assert SECRET_SIGNATURE in inputs["uploads"], name
 
 
-def test_every_secret_is_used(run: Run) -> None:
+def test_every_secret_is_used(asked: Recorded) -> None:
     """A secret nobody reads would be generated, kept and rotated for nothing."""
-    uploads = json.dumps([inputs.get("uploads") for inputs in run().containers.values()])
+    uploads = json.dumps([inputs.get("uploads") for inputs in asked.containers.values()])
     hashed = {"cachePassword", "queuePassword", "keyIngest", "keyRead", "keyMetrics", "keyAdmin"}
     unseen = {name for name, canary in CANARIES.items() if canary not in uploads}
     assert unseen <= hashed
 
 
-def test_data_volumes_are_marked(run: Run) -> None:
-    volumes = run().of_type(VOLUME)
+def test_data_volumes_are_marked(asked: Recorded) -> None:
+    volumes = asked.of_type(VOLUME)
     kept = {
         inputs["name"]
         for inputs in volumes.values()
@@ -119,11 +119,11 @@ def test_data_volumes_are_marked(run: Run) -> None:
     assert kept == {f"amas-test-{part}" for part in ("db", "queue", "prometheus", "backup", "offsite")}
 
 
-def test_a_changed_secret_changes_the_volume_its_readers_mount(run: Run) -> None:
-    def mounted(recorded: Any) -> list[str]:
+def test_a_changed_secret_changes_the_volume_its_readers_mount(run: Run, asked: Recorded) -> None:
+    def mounted(recorded: Recorded) -> list[str]:
         return [volume["volume_name"] for volume in snake(recorded.containers["api-0"])["volumes"]]
 
-    before = mounted(run())
+    before = mounted(asked)
     assert mounted(run()) == before
     assert mounted(run(secrets={**CANARIES, "keyIngest": "rotated"})) != before
 
@@ -146,9 +146,9 @@ def test_a_failed_job_for_the_passwords_starts_nothing_that_logs_in(run: Run) ->
     assert not needing & set(recorded.containers)
 
 
-def test_the_database_knows_no_password(run: Run) -> None:
+def test_the_database_knows_no_password(asked: Recorded) -> None:
     """Else a rotation would replace it: seconds without writes."""
-    volumes = [volume["container_path"] for volume in snake(run().containers["db"])["volumes"]]
+    volumes = [volume["container_path"] for volume in snake(asked.containers["db"])["volumes"]]
     assert sorted(volumes) == ["/run/postgresql", "/var/lib/amas/db"]
 
 
@@ -198,9 +198,9 @@ def test_the_backup_writes_to_its_two_volumes_alone(run: Run) -> None:
     assert written == {"/var/lib/amas/backup", "/var/lib/amas/offsite"}
 
 
-def test_jobs_beside_the_database_have_no_network_and_cannot_write_its_sockets(run: Run) -> None:
+def test_jobs_beside_the_database_have_no_network_and_cannot_write_its_sockets(asked: Recorded) -> None:
     for name in ("db-roles", "db-former-logins"):
-        job = snake(run().containers[name])
+        job = snake(asked.containers[name])
         assert job["network_mode"] == "none"
         assert not job.get("networks_advanced")
         assert all(volume["read_only"] for volume in job["volumes"])
@@ -235,7 +235,7 @@ def test_a_previous_key_is_accepted_beside_the_present_one(run: Run) -> None:
     assert len(lines) == 5
 
 
-def test_our_own_parts_send_a_key_that_every_replica_knows(run: Run) -> None:
+def test_our_own_parts_send_a_key_that_every_replica_knows(run: Run, asked: Recorded) -> None:
     """While replicas are replaced, old ones know only the previous key."""
     previous = {"keyReadPrevious": "read-before", "keyMetricsPrevious": "metrics-before"}
     rotated = run(secrets={**CANARIES, **previous})
@@ -245,7 +245,7 @@ def test_our_own_parts_send_a_key_that_every_replica_knows(run: Run) -> None:
         "metrics_key": "metrics-before",
         "jobs_password": CANARIES["dbJobsPassword"],
     }
-    assert uploads(run(), "prometheus-secrets") == {"metrics_key": CANARIES["keyMetrics"]}
+    assert uploads(asked, "prometheus-secrets") == {"metrics_key": CANARIES["keyMetrics"]}
 
 
 def test_missing_secrets_are_one_message_with_the_next_command(run: Run) -> None:

@@ -42,6 +42,10 @@ def test_only_what_a_test_noticed_counts(counts: Counter[str], percent: float, *
     assert (figure(counts)["percent"], figure(counts)["reached"]) == (percent, reached)
 
 
+def test_what_hung_counts_and_is_told_apart() -> None:
+    assert figure(Counter(killed=80, timeout=5, survived=15))["hung"] == 5
+
+
 def test_what_is_broken_exists_and_is_named_as_the_tool_names_it() -> None:
     assert [file for file in mutated_files() if not (ROOT / file).is_file()] == []
     assert module(LIMITER) == "service.alerts.limiter"

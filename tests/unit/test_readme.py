@@ -20,7 +20,9 @@ def verbs() -> set[str]:
         if sub.hidden:  # a step of another verb, not typed by anybody
             continue
         members = getattr(sub, "commands", None)
-        found |= {f"{name} {member}" for member in members} if members else {name}
+        found |= {f"{name} {member}" for member in members or ()}
+        if not members or sub.invoke_without_command:
+            found.add(name)
     return found
 
 

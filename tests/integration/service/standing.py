@@ -76,7 +76,9 @@ class Process:
 
 
 @contextmanager
-def process(environment: Mapping[str, str], folder: Path, drain_s: float = 0.5) -> Iterator[Process]:
+def process(
+    environment: Mapping[str, str], folder: Path, drain_s: float = 0.5, module: str = "service"
+) -> Iterator[Process]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -84,7 +86,7 @@ def process(environment: Mapping[str, str], folder: Path, drain_s: float = 0.5) 
     arguments = ["--host", "127.0.0.1", "--port", str(port), "--drain-seconds", str(drain_s)]
     with log.open("wb") as out:
         running = subprocess.Popen(
-            [sys.executable, "-m", "service", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=dict(os.environ) | dict(environment),
             stdout=out,
             stderr=subprocess.STDOUT,

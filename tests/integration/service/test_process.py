@@ -208,6 +208,28 @@ async def test_sigterm_drains_and_exits_0_without_losing_anything(
     assert lines[-1]["unanswered"] == 0
 
 
+async def test_a_process_that_lost_a_task_drains_loses_nothing_and_ends_with_1(
+    database: Database, cache: Cache, tmp_path: Path
+) -> None:
+    """Docker starts a whole one in its place."""
+    module = "tests.integration.service.losing_a_task"
+    with process(environ(database, cache), tmp_path, drain_s=2.0, module=module) as service:
+        traces = Endless()
+        pouring = asyncio.create_task(poured(service.url, traces))
+        await traces.reach(200)
+        service.process.send_signal(signal.SIGUSR1)
+        await asyncio.to_thread(_until_draining, service.url)
+        await traces.reach(100)
+        assert await asyncio.to_thread(service.process.wait, 30) == 1
+        traces.stopped = True
+        statuses = await pouring
+        lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert_nothing_lost(database, statuses)
+    assert [one["task"] for one in lines if one["level"] == "critical"] == ["Losing.run"]
+    assert lines[-1]["message"] == "stopped"
+    assert lines[-1]["unanswered"] == 0
+
+
 async def test_a_killed_service_loses_nothing_it_acknowledged(
     database: Database, cache: Cache, tmp_path: Path
 ) -> None:

@@ -37,10 +37,6 @@ class Replica:
     gone: int = 0
     failed: bool = False
 
-    @property
-    def writer(self) -> "Replica":
-        return self
-
     def drain(self) -> None:
         pass
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook import reach
 from runbook.stack import Setting, Stack
 
 
@@ -15,6 +16,7 @@ def state_dir(unmade_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AMAS_STATE_DIR", str(folder))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
+    reach.config.cache_clear()
     return folder
 
 

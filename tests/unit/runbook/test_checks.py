@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from runbook.api import Answer
-from runbook.checks import Check, Missing, Seen, judge, passed
+from runbook.checks import Check, Seen, judge, passed
 from runbook.exposition import Exposition, parse
+from runbook.present import Missing
 
 
 def scrape(
@@ -40,9 +41,17 @@ process_start_time_seconds {replica}
 """)
 
 
+def values(**changes: float) -> Answer:
+    """Of a healthy service, with the changes."""
+    usual = {"queue.size": 125.0, "decision.latency.p99": 42.0, "http.error_rate.5xx": 0.5}
+    shown = {name: {"value": value, "samples": 1000} for name, value in (usual | changes).items()}
+    return Answer(200, json.dumps({"at": "2026-01-01T00:00:00.000Z", "values": shown}))
+
+
 WELL = Seen(
     health=Answer(200, '{"status":"ok","timestamp":"2026-01-01T00:00:00.000Z"}'),
     scrapes=[scrape(requests=1000), scrape(requests=1001)],
+    values=values(),
     alerts=Answer(200, "[]"),
     history=Answer(200, "[]"),
     rate=Answer(200, '{"window":"24h","hours":[{"hour":"2026-01-01T00:00:00Z","insightsWritten":120}]}'),
@@ -59,10 +68,10 @@ def test_a_healthy_service_passes_every_check() -> None:
     assert [check.section for check in checks] == [
         "2.1",
         "2.2",
-        "2.2",
-        "2.2",
-        "2.2",
         "6.1",
+        "2.2",
+        "2.2",
+        "2.2",
         "2.3",
         "6.2",
         "6.3",
@@ -88,47 +97,65 @@ def test_health_in_any_other_shape_fails(answer: Answer | Missing) -> None:
 @pytest.mark.parametrize(
     ("name", "scrapes"),
     [
-        ("queue depth", [scrape(queue=500)]),
-        ("error rate", [scrape(errors=10)]),
-        ("decision write P99", [scrape(quick=900)]),
         ("metrics", [scrape(hits="something_else")]),
         ("collector", [scrape(), scrape()]),
     ],
 )
-def test_a_value_at_its_limit_fails(name: str, scrapes: list[Exposition]) -> None:
+def test_an_exposition_that_is_not_as_it_should_be_fails(name: str, scrapes: list[Exposition]) -> None:
     seen = replace(WELL, scrapes=scrapes)
     assert line(seen, name).state == "failed"
     assert not passed(judge(seen))
 
 
-def test_wrong_requests_of_clients_are_no_errors_of_the_service() -> None:
-    assert line(WELL, "error rate").value == "0.50%"
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("queue depth", {"queue.size": 500}),
+        ("error rate", {"http.error_rate.5xx": 1}),
+        ("decision write P99", {"decision.latency.p99": 500}),
+    ],
+)
+def test_a_value_at_its_limit_fails(name: str, seen: dict[str, float]) -> None:
+    found = replace(WELL, values=values(**seen))
+    assert line(found, name).state == "failed"
+    assert not passed(judge(found))
 
 
-def test_replicas_are_judged_together_but_each_queue_alone() -> None:
+def test_what_went_wrong_last_week_is_not_judged_today() -> None:
+    """The scrape's totals since the start say 900 of 1,000 writes were slow and most requests failed."""
+    past = replace(
+        WELL, scrapes=[scrape(requests=1000, errors=900, quick=100), scrape(1, 1001, 900, quick=100)]
+    )
+    assert [check.state for check in judge(past)] == ["ok"] * 9
+
+
+def test_a_figure_is_told_with_what_stands_behind_it() -> None:
+    found = line(WELL, "error rate")
+    assert (found.value, found.target, found.reason) == ("0.50 %", "< 1 %", "1000 in the last 5 minutes")
+
+
+def test_every_replica_is_looked_at() -> None:
     """The load balancer answers a scrape by any of them."""
-    two = [
-        scrape(1, 1000, queue=400),
-        scrape(2, 10, queue=300),
-        scrape(1, 1001, queue=400),
-        scrape(2, 11, queue=300),
-    ]
-    seen = replace(WELL, scrapes=two)
-    assert line(seen, "queue depth").value == "400"
-    assert line(seen, "error rate").reason == "10 of 1012"
-    assert line(seen, "collector").value == "2 of 2 alive"
+    two = [scrape(1, 1000), scrape(2, 10), scrape(1, 1001), scrape(2, 11)]
+    assert line(replace(WELL, scrapes=two), "collector").value == "2 of 2 alive"
 
 
 def test_a_replica_seen_once_says_nothing_about_its_collector() -> None:
     assert line(replace(WELL, scrapes=[scrape(1), scrape(2)]), "collector").state == "unknown"
 
 
-def test_without_a_write_there_is_no_latency_to_judge() -> None:
-    idle = parse(
-        'amas_decision_write_duration_bucket{le="500"} 0\namas_decision_write_duration_bucket{le="+Inf"} 0\n'
-    )
-    found = line(replace(WELL, scrapes=[idle]), "decision write P99")
-    assert (found.state, found.reason) == ("unknown", "no decision was written yet")
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(200, '{"values": {}}'), "nothing was measured in the last 5 minutes"),
+        (Answer(404, "{}"), "/api/about/values answered 404"),
+        (Answer(200, "[]"), "/api/about/values answered in another form: '[]'"),
+        (Missing("connection refused"), "connection refused"),
+    ],
+)
+def test_what_was_not_measured_is_unknown(answer: Answer | Missing, reason: str) -> None:
+    found = line(replace(WELL, values=answer), "decision write P99")
+    assert (found.state, found.reason) == ("unknown", reason)
 
 
 def test_metrics_that_cannot_be_read_fail_with_the_reason() -> None:

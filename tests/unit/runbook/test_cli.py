@@ -13,6 +13,9 @@ from runbook.testing import MemoryEngine, container
 VERBS = (
     ["up"], ["smoke"], ["down"], ["status"], ["logs"], ["health"], ["env"],
     ["keys", "show"], ["db", "psql"], ["cache", "cli"],
+    ["db", "size"], ["db", "growth"], ["db", "slow"], ["cache"], ["cache", "clear"], ["pool"],
+    ["pool", "relieve"], ["insights", "rate"], ["insights", "get"], ["insights", "cache"],
+    ["retention", "simulate"], ["retention", "apply"], ["overload"], ["restart"], ["capacity"], ["outdated"],
 )  # fmt: skip
 
 

@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from runbook.api import Api, Keys
-from runbook.checks import Missing
 from runbook.errors import EnvironmentMissing
 from runbook.health import SCRAPES, api_of, check, keys_from, look
+from runbook.present import Missing
 from runbook.stack import Setting
 
 

@@ -81,6 +81,17 @@ def test_a_name_stands_once_in_all_files() -> None:
     assert sorted(names) == sorted(sql_session.STATEMENTS)
 
 
+@pytest.mark.parametrize("name", sql_session.STATEMENTS)
+def test_a_name_is_one_command(name: str) -> None:
+    text = re.sub(r"--[^\n]*", "", sql_session.statement(name)).strip()
+    assert text.endswith(";")
+    assert text.count(";") == 1
+
+
+def test_no_statement_holds_what_only_psql_understands() -> None:
+    assert [name for name, text in sql_session.STATEMENTS.items() if re.search(r":'\w+'", text)] == []
+
+
 def test_psycopg_has_one_importer_in_the_runbook() -> None:
     root = Path(runbook.__file__).parent
     importers = {

@@ -27,7 +27,13 @@ class Nowhere:
 class Replica:
     """One replica's collector, on a clock that its sleeps move."""
 
-    def __init__(self, board: MemoryBoard | None = None, name: str = "a", expected: int = 1) -> None:
+    def __init__(
+        self,
+        board: MemoryBoard | None = None,
+        name: str = "a",
+        expected: int = 1,
+        interval_s: float = 30.0,
+    ) -> None:
         self.at = 90_007.0
         self.board = board or MemoryBoard()
         self.meter = Meter()
@@ -41,10 +47,10 @@ class Replica:
         self.errors = 0
         readings = Readings(self._counters, lambda: self.gauges, lambda: self.off)
         self.collecting = Collecting(
-            Plan(30.0, expected),
+            Plan(interval_s, expected),
             Sources(self.meter, readings, Probes([Probe("facts", self._facts)])),
-            Shared(self.board, name, 30.0, lambda: self.at),
-            Keep(Nowhere(), lambda: True, 30.0),
+            Shared(self.board, name, interval_s, lambda: self.at),
+            Keep(Nowhere(), lambda: True, interval_s),
             self,
             Clock(lambda: self.at, lambda: self.at, self._sleep),
         )
@@ -118,6 +124,14 @@ async def test_its_age_grows_while_it_does_not_run() -> None:
     one.at += 95
     assert one.collecting.age_s == 95
     assert (await one.collecting.values())["collector.age_s"] == (95.0, 1)
+
+
+@pytest.mark.parametrize("interval_s", [0.5, 30, 300])
+async def test_its_age_is_told_in_multiples_of_its_interval_too(interval_s: float) -> None:
+    one = Replica(interval_s=interval_s)
+    await one.collecting.once()
+    one.at += 4.5 * interval_s
+    assert (await one.collecting.values())["collector.age_intervals"] == (4.5, 1)
 
 
 async def test_a_snapshot_holds_what_came_since_the_one_before() -> None:

@@ -25,7 +25,12 @@ class Asked:
             if not open_to_all:
                 raise Problem(401, "Key needed", "no key was sent")
 
-        others = Others(lambda: "b", lambda: {"isRunning": True}, lambda: [{"name": "x", "on": False}])
+        others = Others(
+            lambda: "b",
+            lambda: {"isRunning": True},
+            lambda: [{"name": "x", "on": False}],
+            lambda: {"notifier.failing": (0.0, 1)},
+        )
         about = About(replica.collecting, others, may_read, ttl_s)
         routes = about.routes()
         answered = {Problem: http.problem_response}
@@ -114,6 +119,23 @@ async def test_a_spool_that_nobody_knows_of_is_away() -> None:
         "ageSeconds": None,
         "fillPercent": None,
     }
+
+
+async def test_values_are_those_that_rules_are_compared_with() -> None:
+    replica = Replica()
+    replica.probed = {"spool.length": (4, 1)}
+    await served(replica, 0.010, 0.020)
+    found = await Asked(replica).get("values")
+    assert found["at"] == "1970-01-02T01:00:37.000Z"
+    assert found["values"]["http.latency.p99"]["samples"] == 2
+    assert 18 < found["values"]["http.latency.p99"]["value"] < 22
+    assert found["values"]["spool.length"] == {"value": 4, "samples": 1}
+    assert found["values"]["notifier.failing"] == {"value": 0, "samples": 1}
+    assert "cache.hit_rate" not in found["values"]
+
+
+async def test_values_need_the_key_that_reads_need() -> None:
+    assert (await Asked(Replica(), open_to_all=False).get("values", 401))["status"] == 401
 
 
 async def test_monitoring_is_asked_of_the_outside_once_a_second_at_most() -> None:

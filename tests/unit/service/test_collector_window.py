@@ -32,10 +32,12 @@ def test_a_snapshot_is_what_lies_between_two_looks() -> None:
     before = Counters(cache_hits=10, cache_misses=5, stored=100, cpu_s=7.0)
     after = Counters(cache_hits=19, cache_misses=6, stored=150, duplicate=1, conflict=2, cpu_s=10.0)
     gauges = Gauges(queue_rows=7, queue_age_s=0.2, pool_open=4, pool_most=6, rss_bytes=1000, draining=True)
+    gauges = msgspec.structs.replace(gauges, memory_limit_bytes=4000)
     one = taken(Span("a", NOW, 30.0, 0.25), traffic, before, after, gauges, Peaks(0.3, 40))
     assert (one.cache_hits, one.cache_misses, one.stored, one.duplicate, one.conflict) == (9, 1, 50, 1, 2)
     assert (one.errors, one.overhead_s, one.run_requests) == (2, 0.75, 3)
     assert (one.queue_rows, one.queue_peak, one.lag_s, one.draining) == (7, 40, 0.3, True)
+    assert (one.rss_bytes, one.memory_percent) == (1000, 25.0)
     assert one.latencies == {"decisions": histogram(0.01)}
     assert one.cpu_percent == pytest.approx(10)
 
@@ -148,6 +150,14 @@ def test_replicas_add_up_or_the_worst_is_told() -> None:
         "process.cpu": 50,
         "process.memory": 200,
     }
+
+
+def test_memory_is_told_as_a_share_of_each_replicas_own_limit() -> None:
+    roomy = snapshot(NOW, replica="a", rss_bytes=300, memory_limit_bytes=1000)
+    tight = snapshot(NOW, replica="b", rss_bytes=200, memory_limit_bytes=250)
+    of_before = snapshot(NOW, replica="c", rss_bytes=900)
+    assert replicas(roomy, tight, of_before)["process.memory.utilization"] == (80.0, 2)
+    assert "process.memory.utilization" not in replicas(of_before)
 
 
 def test_more_replicas_than_expected_are_not_missing() -> None:

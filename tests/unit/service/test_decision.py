@@ -22,7 +22,7 @@ def test_other_content_is_a_conflict_that_names_no_run(decision: Decision) -> No
     assert against(decision, OTHER, decision.run_id) == expected
 
 
-@pytest.mark.parametrize("content", [ONE.content_hash, OTHER])
+@pytest.mark.parametrize("content", [ONE.content_hash, OTHER], ids=["same", "other"])
 @pytest.mark.parametrize(
     ("decision", "run_id", "reason"),
     [

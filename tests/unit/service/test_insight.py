@@ -60,6 +60,15 @@ async def test_a_miss_fills_the_cache_and_the_next_read_hits() -> None:
     assert len(database.asked) == 1
 
 
+async def test_what_a_run_reads_leaves_the_hit_rate_alone() -> None:
+    reader = insights(Database("{}"), MemoryCache())
+    for counted in (False, False, True):
+        await reader.read("order:1", counted=counted)
+    counts = reader._counts
+    assert isinstance(counts, Counts)
+    assert (counts.cache_hits.value, counts.cache_misses.value) == (1, 0)
+
+
 async def test_an_id_with_a_time_needs_no_key() -> None:
     database = Database("{}")
     reader = insights(database, MemoryCache())

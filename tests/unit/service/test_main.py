@@ -1,7 +1,7 @@
 """When the process ends, and how."""
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 import uvicorn
@@ -13,15 +13,10 @@ pytestmark = pytest.mark.anyio
 
 
 @dataclass
-class Writer:
-    failed: bool = False
-
-
-@dataclass
 class Replica:
     """What the server asks of the service."""
 
-    writer: Writer = field(default_factory=Writer)
+    failed: bool = False
     drained: int = 0
     finish_s: float | None = None
 
@@ -61,8 +56,8 @@ async def test_a_signal_before_anything_is_served_ends_at_once() -> None:
     assert replica.drained == 1
 
 
-async def test_a_writer_that_ended_drains_the_replica_once() -> None:
-    replica = Replica(Writer(failed=True))
+async def test_a_replica_that_lost_a_task_drains_once_and_ends() -> None:
+    replica = Replica(failed=True)
     running = server(replica, drain_s=0)
     for _ in range(2):
         assert await running.on_tick(1)

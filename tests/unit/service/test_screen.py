@@ -103,3 +103,35 @@ def test_objects_without_repeated_names_pass(value: object, ascii_only: bool, in
     except screen.Screened as error:
         came = value if "twice" not in str(error) else error
     assert came == value
+
+
+members = st.recursive(
+    st.sampled_from(["1", '":"', '" :"', '"\\":"', "1.5", "[]"]),
+    lambda inner: st.lists(st.tuples(st.sampled_from(["a", "b", ":", "\\u0061"]), inner), max_size=3),
+    max_leaves=12,
+)
+
+
+def written(value: object, colon: str) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return "{" + ",".join(f'"{name}"{colon}{written(inner, colon)}' for name, inner in value) + "}"
+
+
+def repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(dict(pairs)) < len(pairs):
+        raise KeyError
+    return dict(pairs)
+
+
+@given(members, st.sampled_from([":", " :", ": ", "\t\n:"]))
+def test_repeated_names_are_found_however_they_are_spelled(value: object, colon: str) -> None:
+    """Also beside texts that look like the end of a name."""
+    raw = written(value, colon)
+    try:
+        expected = json.loads(raw, object_pairs_hook=repeats)
+    except KeyError:
+        with pytest.raises(screen.Screened, match="twice in one object"):
+            screen.decode(raw.encode())
+    else:
+        assert screen.decode(raw.encode()) == expected

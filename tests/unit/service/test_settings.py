@@ -71,6 +71,17 @@ def test_a_bad_key_line_is_refused_without_showing_it() -> None:
     assert "plainkey" not in found
 
 
+def test_contacts_are_read_by_role() -> None:
+    loaded = settings.load(GOOD | {"ALERT_CONTACTS": "l1=Ada +49 30 1; l2=Bob;"})
+    assert loaded.alert_contacts == (("l1", "Ada +49 30 1"), ("l2", "Bob"))
+
+
+@pytest.mark.parametrize("text", ["Ada", "l1=", "l1=Ada; l1=Bob"])
+def test_contacts_that_name_nobody_or_one_role_twice_are_refused(text: str) -> None:
+    (found,) = problems(**GOOD, ALERT_CONTACTS=text)
+    assert found == f"ALERT_CONTACTS = {text!r}: must be ROLE=WHO with semicolons between, each role once"
+
+
 def test_secrets_hide_in_repr() -> None:
     shown = repr(settings.load(GOOD))
     assert "s3cret" not in shown

@@ -1,6 +1,7 @@
 """The in-memory store keeps the contract; the real one asks the database the right questions."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -42,6 +43,13 @@ async def test_a_fresh_batch_is_one_statement() -> None:
     script = Script(write_batch=[("order:1",), ("order:2",)])
     assert await outcomes(script, ONE, TWO) == [Outcome.STORED] * 2
     assert script.asked == ["write_batch"]
+
+
+async def test_ids_that_all_carry_their_time_need_no_keys() -> None:
+    timed = testing.decision(testing.uuid7(datetime.now(UTC)))
+    script = Script(write_timed=[(timed.decision_id,)])
+    assert await outcomes(script, timed) == [Outcome.STORED]
+    assert script.asked == ["write_timed"]
 
 
 async def test_duplicates_alone_are_confirmed_by_a_commit_of_our_own() -> None:

@@ -31,10 +31,10 @@ NAMED_BY_THE_RUNBOOK = {
     "overload-cpu": ("process.cpu", ">", 90),
     "pool-exhausted": ("db.pool.waiting", ">", 0),
     "alert-storm": ("alerts.per_minute", ">", 50),
-    "memory-high": ("process.memory", ">", 410),
+    "memory-high": ("process.memory.utilization", ">", 80),
     "scale-cpu": ("process.cpu", ">", 70),
     "scale-latency": ("http.latency.p95", ">", 200),
-    "chunks-too-old": ("chunk.oldest_age_days", ">", 91),
+    "chunks-too-old": ("chunk.overdue_days", ">", 1),
 }
 OF_THE_MONITOR_ITSELF = {
     "queue.age_s",
@@ -56,7 +56,7 @@ OF_THE_MONITOR_ITSELF = {
     "slot.lost",
     "replicas.missing",
     "heartbeat.age_s",
-    "collector.age_s",
+    "collector.age_intervals",
     "notifier.age_s",
     "event_loop.lag_ms",
     "decision.conflicts",
@@ -108,6 +108,13 @@ def test_replicas_are_added_only_after_five_minutes(name: str) -> None:
 
 def test_the_monitor_watches_itself() -> None:
     assert {one.metric for one in RULES.values()} >= OF_THE_MONITOR_ITSELF
+
+
+def test_no_rule_holds_a_number_against_what_a_setting_decides() -> None:
+    """Each of these has a sibling that counts in shares or multiples of the setting."""
+    decided = {"process.memory", "collector.age_s", "chunk.oldest_age_days"}
+    assert decided < set(METRICS)
+    assert not decided & {one.metric for one in RULES.values()}
 
 
 @pytest.mark.parametrize(

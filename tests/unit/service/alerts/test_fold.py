@@ -73,7 +73,7 @@ def test_no_rule_is_forgotten_and_every_time_is_counted(made: list[tuple[str, st
 def test_it_says_how_often(form: payload.Format) -> None:
     one = replace(over(1), times=1234)
     for message in (message_of([one]), message_of([one, over(2, "other")])):
-        said = payload.render(message, form, NOW).decode()
+        said = payload.render(message, form).decode()
         assert "flaps" in said
         assert "1234" in said
 

@@ -6,6 +6,7 @@ import hmac
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ def delivery(number: int = 1, status: str = "firing", **fields: object) -> Deliv
 
 
 def sent(message: Message, form: payload.Format) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(payload.render(message, form, NOW))
+    body: dict[str, Any] = json.loads(payload.render(message, form))
     return body
 
 
@@ -100,7 +101,7 @@ def test_a_fingerprint_is_the_same_at_the_end() -> None:
 @pytest.mark.parametrize("secret", ["plain secret", "whsec_" + base64.b64encode(b"raw key").decode()])
 def test_generic_is_signed_by_standard_webhooks(secret: str) -> None:
     message = message_of([delivery()])
-    body = payload.render(message, "generic", NOW)
+    body = payload.render(message, "generic")
     headers = payload.headers(message, body, "generic", secret, NOW + 0.9)
     key = b"raw key" if secret.startswith("whsec_") else secret.encode()
     signed = f"{message.id}.1700000000.".encode() + body
@@ -130,9 +131,25 @@ def test_what_fits_is_within_the_limits(sizes: list[int], halvings: int) -> None
     forms: tuple[payload.Format, ...] = ("slack", "teams")
     for form in forms:
         count = payload.fits(some, form, halvings)
-        body = payload.render(message_of(some[:count]), form, NOW)
+        body = payload.render(message_of(some[:count]), form)
         assert len(body) <= 28_000
         for one in some[:count]:
             assert one.alert.rule_id in body.decode()
     blocks = sent(message_of(some), "slack")["blocks"]
     assert all(len(block["text"]["text"]) <= 3000 for block in blocks)
+
+
+@pytest.mark.parametrize("form", ["slack", "teams", "generic"])
+def test_an_escalation_says_whom_to_call(form: payload.Format) -> None:
+    second = msgspec.structs.replace(delivery(), level=2)
+    people = {1: "Ada +49 30 1", 2: "Bob +49 30 2"}
+    assert "call L2: Bob +49 30 2" in payload.lines(message_of([second]), people)
+    assert "Bob +49 30 2" in payload.render(message_of([second]), form, people).decode()
+
+
+def test_nobody_is_called_for_what_is_not_escalated_or_has_ended() -> None:
+    people = {1: "Ada", 2: "Bob"}
+    over = msgspec.structs.replace(delivery(1, "resolved"), level=2)
+    third = msgspec.structs.replace(delivery(), level=3)
+    for one in (delivery(), over, third):
+        assert not any(line.startswith("call") for line in payload.lines(message_of([one]), people))

@@ -197,10 +197,10 @@ class World:
         except Killed:
             one.alive = False
 
-    async def run(self, seconds: float) -> None:
+    async def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Each second the notifiers look, each interval the engines evaluate."""
         end = self.now_s + seconds
-        while self.now_s < end:
+        while self.now_s < end and not until():
             if (self.now_s - START) % INTERVAL_S == 0:
                 await self.round()
             await self.tell()

@@ -1,0 +1,1 @@
+"""`amas overload` (section 7.1): how loaded the replicas are, and what can wait until they are not."""
