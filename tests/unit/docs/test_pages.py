@@ -23,6 +23,9 @@ def test_each_rule_has_a_page_that_begins_with_a_command_there_is(rule: Rule) ->
     assert isinstance(verb, str) or pages.page_of_verb(verb.first).is_file()
 
 
+PLACES = {"host": "on the host", "scheduler": "inside the network", "backup": "in the backup container"}
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: " ".join(verb.words))
 def test_each_verb_has_its_place_on_a_page(verb: Verb) -> None:
     assert f"## amas {' '.join(verb.words)}\n" in pages.page_of_verb(verb.first).read_text()
