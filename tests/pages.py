@@ -92,8 +92,8 @@ def jobs() -> dict[str, list[tuple[str, Scheduled]]]:
 def scheduled() -> Iterator[tuple[str, Scheduled]]:
     """Every job by who runs it, at the times of the default configuration."""
     defaults = Config(parse(lambda _: None)[0], {})
-    for runner, jobs_of in {"scheduler": scheduler.jobs, "backup": backup.jobs}.items():
-        for one in jobs_of(defaults):
+    for runner, ours in (("scheduler", scheduler.jobs(defaults)), ("backup", backup.jobs(defaults))):
+        for one in ours:
             command = ("amas", *one.command.split())
             yield runner, Scheduled(one.name, one.schedule, one.limit_s, command)
     for each in host.JOBS:

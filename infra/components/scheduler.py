@@ -48,6 +48,7 @@ class Scheduler(pulumi.ComponentResource):
                 "AMAS_DB_HOST": "db",
                 "AMAS_DATABASE": config.text("databaseName"),
                 "AMAS_DB_PASSWORD_FILE": "/secrets/jobs_password",
+                "AMAS_RETENTION_DAYS": config.text("insightsRetentionDays"),
             },
             health=Health(container.http_get("http://127.0.0.1:9746/health")),
             mounts=mounts,

@@ -10,6 +10,7 @@ from runbook.errors import CheckFailed
 SERVER = "db"
 DONE = "DONE"
 FAILED = "FAILED"
+WAITING = "WAITING_FOR_WALS"
 INCREMENTAL = "incremental"
 FULL = "full"
 # An incremental backup needs every one before it, back to the full one: the chain stays short.

@@ -66,7 +66,7 @@ def check(stack: StackName, backup: BackupId = None, as_json: AsJson = False) ->
         told = "; ".join(f"{name}: {hint}" if hint else name for name, hint in failed.items())
         raise CheckFailed(f"barman check: {told}", "amas backup status")
     facts = {"ok": True, "backupId": one.id, "copies": copies}
-    _show(facts, lambda: terminal.show_lines([f"{one.id} is whole: {copies} copies"]), as_json=as_json)
+    _show(facts, lambda: terminal.show_lines([listing.whole_line(one.id, copies)]), as_json=as_json)
 
 
 def proof(

@@ -25,6 +25,11 @@ def cells(one: Backup) -> list[str]:
     return [one.id, one.kind, one.status, ended, size(one.size_bytes), size(one.wal_bytes)]
 
 
+def whole_line(backup_id: str, copies: int) -> str:
+    upon = f", and so {'is the one' if copies == 2 else f'are the {copies - 1}'} it builds upon"
+    return f"{backup_id} is whole{upon if copies > 1 else ''}"
+
+
 def proof_lines(facts: Mapping[str, Any]) -> list[str]:
     lines = [
         f"proven    {facts['backupId']}  {facts['rows']:,} rows in {facts['tables']} tables",

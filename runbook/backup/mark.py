@@ -33,7 +33,6 @@ def taken(open_session: OpenSession, name: str) -> Manifest:
     with open_session() as snapshot:
         with open_session() as holder:
             holder.rows("backup_begin_hold")
-            holder.rows("backup_quick_locks")
             holder.rows("backup_quick_commit")
             holder.rows("backup_hold")
             snapshot.rows("backup_begin_snapshot")

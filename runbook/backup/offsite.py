@@ -1,7 +1,6 @@
 """`amas backup offsite`: what Barman holds, manifests, the stack's own state: encrypted, elsewhere."""
 
 import os
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ from runbook.terminal import Progress, size
 DEFAULT_RETENTION = "RECOVERY WINDOW OF 14 DAYS"
 # Of the content, on each run: all of it is read back about once a month.
 READ_BACK = "4%"
-HOME_OF = re.compile(r"^(barman_home = ).*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,10 +66,8 @@ def catalog_of(restic: Restic, barman: Barman, into: Path) -> tuple[Barman, Plac
     """What the newest copy knows of its backups, as a Barman of its own sees it; no data yet."""
     restic.restore(into, [f"**/{SERVER}/base/*", f"**/{SERVER}/wals/*/*"])
     home = next(into.rglob("state/manifests")).parent.parent
-    configuration = into / "barman.conf"
-    settings = barman.configuration.read_text(encoding="utf-8")
-    configuration.write_text(HOME_OF.sub(rf"\1{home}/barman", settings), encoding="utf-8")
-    return Barman(configuration), Place(home)
+    place = Place(home)
+    return barman.with_settings(into / "barman.conf", {"barman_home": place.barman_home}), place
 
 
 def bring_back(restic: Restic, barman: Barman, backup: Detail, into: Path) -> None:

@@ -76,6 +76,8 @@ def _recorded(  # noqa: PLR0913, PLR0917 - what both kinds share
     began = datetime.now(UTC)
     try:
         with alone(place) as folder, ended_by_signals(), within(limit_s):
+            # What incremental backups are put together in goes with the folder.
+            barman = barman.with_settings(folder / "barman.conf", {"local_staging_path": folder / "staging"})
             facts = proven(Run(barman, place, folder, limit_s, progress, began), backup_id).as_json()
     except AmasError as error:
         if error.exit_code == CheckFailed.exit_code:

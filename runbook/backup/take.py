@@ -9,7 +9,7 @@ from typing import Any
 from runbook.backup import manifest as manifests
 from runbook.backup import mark, proof
 from runbook.backup.barman import Barman
-from runbook.backup.catalog import DONE, FAILED, FULL, INCREMENTAL, Backup, Detail, parent_of_next
+from runbook.backup.catalog import DONE, FAILED, FULL, INCREMENTAL, WAITING, Backup, Detail, parent_of_next
 from runbook.backup.manifest import Manifest
 from runbook.backup.place import Place
 from runbook.errors import CheckFailed
@@ -97,9 +97,10 @@ def _wait_until_done(barman: Barman, backup_id: str, clock: Callable[[], float])
 
 
 def forget(barman: Barman, place: Place, earlier: list[Backup]) -> None:
-    """Copies that failed before this one, and manifests of backups that retention took away."""
+    """Earlier copies that failed or were killed, and manifests of what retention took away."""
     for one in earlier:
-        if one.status == FAILED:
+        # Barman lets only one copy run, and that was ours.
+        if one.status not in {DONE, WAITING}:
             barman.delete(one.id)
     kept = {one.id for one in barman.backups()}
     for file in place.manifests.glob("*.json"):

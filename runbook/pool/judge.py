@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-# The service's sessions, by application_name.
-SERVICE = ("amas-api", "amas-writer", "amas-aside")
+# All logins of the service are members of this role and begin with its name.
+SERVICE = "amas_app"
 # Kept by the server for operators, exporters and the migration, as the configuration demands it.
 RESERVE = 10
 NEARLY_FULL = 0.9
@@ -25,7 +25,7 @@ class Session:
     state_s: float
 
     def is_of_service(self) -> bool:
-        return self.application in SERVICE
+        return self.role.startswith(SERVICE)
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,10 @@ BEGIN
 -- A backup must not wait for its own receiver.
 SET LOCAL synchronous_commit = 'local'
 
--- name: backup_quick_locks
--- Shorter than deadlock_timeout: it is always we who give way.
-SET LOCAL lock_timeout = '300ms'
-
 -- name: backup_hold
--- Writers stand still for the moment it takes to name it. Asked for in small bites: whoever waits behind us
--- waits 0.3 s at most.
+-- Writers stand still for the moment it takes to name it. Asked for in small bites, shorter than
+-- deadlock_timeout: it is we who give way, and whoever waits behind us waits 0.3 s. Only when that has failed
+-- for a while longer ones, since an autovacuum gives way to nothing shorter.
 DO $$
 DECLARE
     tables text := (
@@ -35,7 +32,8 @@ DECLARE
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
     );
 BEGIN
-    FOR attempt IN 1..100 LOOP
+    FOR attempt IN 1..40 LOOP
+        PERFORM set_config('lock_timeout', CASE WHEN attempt <= 20 THEN '300ms' ELSE '1500ms' END, TRUE);
         BEGIN
             IF tables IS NOT NULL THEN
                 EXECUTE format('LOCK TABLE %s IN SHARE MODE', tables);

@@ -118,7 +118,10 @@ def test_insights_get_cache_and_clear_agree(stack: Stack, decisions: list[str]) 
     stack.amas("cache", "clear", one)
     assert not told(stack, "insights", "cache", one)["cached"]
     assert told(stack, "insights", "get", one)["cache"] == "miss"
-    assert told(stack, "insights", "get", one)["cache"] == "hit"
+    # A cache that is too slow once is passed over: the next read finds it.
+    eventually(
+        lambda: told(stack, "insights", "get", one)["cache"] == "hit", within_s=30, what="read from the cache"
+    )
     assert 0 < told(stack, "insights", "cache", one)["left_s"] <= 330
     stack.amas("cache", "clear", one)
     assert not told(stack, "insights", "cache", one)["cached"]
@@ -130,7 +133,9 @@ def test_insights_rate_answers_hours(stack: Stack) -> None:
 
 
 def test_cache_tells_memory_and_is_cleared_only_with_a_consent(stack: Stack, decisions: list[str]) -> None:
-    stack.amas("insights", "get", decisions[1])
+    eventually(
+        lambda: told(stack, "insights", "get", decisions[1])["cache"] == "hit", within_s=30, what="cached"
+    )
     found = told(stack, "cache", ok=(0, 1))
     assert 0 < found["used_bytes"] < found["most_bytes"]
     assert found["keys"] > 0

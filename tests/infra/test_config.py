@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from infra import document
 from infra.config import RESERVED_CONNECTIONS, parse
 from infra.keys import KEYS
+from runbook.pool.judge import RESERVE
 
 
 def problems(**given_values: str) -> list[str]:
@@ -71,3 +72,7 @@ def test_accepted_configurations_keep_the_connection_budget(replicas: int, pool:
 
 def test_pulumi_yaml_and_readme_are_up_to_date() -> None:
     assert document.main(["--check"]) == 0
+
+
+def test_the_pool_page_keeps_the_same_reserve() -> None:
+    assert RESERVE == RESERVED_CONNECTIONS

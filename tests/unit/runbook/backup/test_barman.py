@@ -80,6 +80,15 @@ def test_the_chain_goes_back_to_the_full_backup(monkeypatch: pytest.MonkeyPatch)
     assert [one.id for one in Barman().chain(details["1"])] == ["1"]
 
 
+def test_a_proof_changes_what_it_needs_and_nothing_else(tmp_path: Path) -> None:
+    kept = tmp_path / "barman.conf"
+    kept.write_text(
+        "[barman]\nbarman_home = /kept\n[db]\nlocal_staging_path = /kept/staging\nslot_name = x\n"
+    )
+    changed = Barman(kept).with_settings(tmp_path / "new.conf", {"local_staging_path": Path("/new\\1")})
+    assert changed.configuration.read_text() == kept.read_text().replace("/kept/staging", "/new\\1")
+
+
 def test_failure_carries_its_errors(says: Says) -> None:
     says({"_ERROR": ["No space left", "Backup failed"]}, 1)
     with pytest.raises(CheckFailed, match="barman backup: No space left; Backup failed"):

@@ -136,10 +136,12 @@ def test_a_copy_whose_wal_does_not_come_is_told_in_the_end(
         back_up(Twin([FULL_ONE], closes_needed=99), place)
 
 
-def test_failed_copies_and_manifests_of_what_is_gone_are_forgotten(place: Place) -> None:
+def test_copies_that_came_to_nothing_and_manifests_of_what_is_gone_are_forgotten(place: Place) -> None:
     failed = Backup("20251231T011500", FULL, FAILED)
+    killed = Backup("20251230T011500", FULL, "STARTED")
+    waiting = Backup("20251229T011500", FULL, "WAITING_FOR_WALS")
     records.write(place.manifests / "20251130T011500.json", {})
-    twin = Twin([FULL_ONE, failed])
+    twin = Twin([FULL_ONE, failed, killed, waiting])
     back_up(twin, place)
-    assert failed not in twin.held
+    assert [one.id for one in twin.held] == ["20260102T011500", FULL_ONE.id, waiting.id]
     assert [one.stem for one in place.manifests.glob("*.json")] == ["20260102T011500"]
