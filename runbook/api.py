@@ -144,6 +144,10 @@ class Api:
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._once(_Request(method, path, self._keys.admin, headers, body))
 
+    def clear_insights(self) -> Answer:
+        """Every cached insight is forgotten."""
+        return self._retried(_Request("DELETE", "/api/cache/insights", self._keys.admin))
+
     def _demand_ready(self) -> None:
         answer = self.read("/ready")
         if answer.status != httpx.codes.OK:

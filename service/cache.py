@@ -1,8 +1,9 @@
 """A cache that may fail at any time without anybody noticing but the metrics."""
 
+import asyncio
 import random
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.redisdb import RedisError, connect
 
@@ -11,6 +12,8 @@ TIMEOUT_S = 0.25
 # After a failure the cache is left alone for so long, so that reads do not each wait for it.
 REST_S = 1.0
 MOST_CONNECTIONS = 20
+# Keys of one command; a longer one would hold up everybody else.
+MOST_KEYS = 100
 # Keys looked at in one step of a SCAN.
 SCAN_KEYS = 1000
 # TTLs are spread by a tenth, so that what was cached together does not expire together.
@@ -21,6 +24,11 @@ class Errors(Protocol):
     """The counter of failures."""
 
     def inc(self) -> None: ...
+
+
+class _Asked(NamedTuple):
+    key: str
+    found: asyncio.Future[bytes | None]
 
 
 class RedisCache:
@@ -38,17 +46,36 @@ class RedisCache:
         self._clock = clock
         self._jitter = jitter
         self._rests_until = 0.0
+        self._asked: list[_Asked] = []
+        self._asking: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> bytes | None:
-        if self._resting():
-            return None
+        """With all that is asked for while the last command runs: a command costs more than its keys."""
+        found: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._asked.append(_Asked(key, found))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+        return await found
+
+    async def _ask(self) -> None:
+        """Until nobody waits; only those who asked before a command was sent are answered by it."""
         try:
-            found = await self._redis.get(key)
-        except (RedisError, OSError):
-            self._failed()
-            return None
-        # Always bytes: the client is not told to decode.
-        return found if isinstance(found, bytes) else None
+            while self._asked:
+                asked, self._asked = self._asked[:MOST_KEYS], self._asked[MOST_KEYS:]
+                await self._answer(asked)
+        finally:
+            # Whatever ended it: those who asked meanwhile are not left alone.
+            self._asking = asyncio.create_task(self._ask()) if self._asked else None
+
+    async def _answer(self, asked: list[_Asked]) -> None:
+        keys = list(dict.fromkeys(one.key for one in asked))
+        values: dict[str, bytes | None] = {}
+        try:
+            values = dict(zip(keys, await self.get_many(keys), strict=True))
+        finally:
+            for one in asked:
+                if not one.found.done():
+                    one.found.set_result(values.get(one.key))
 
     async def get_many(self, keys: list[str]) -> list[bytes | None]:
         nothing: list[bytes | None] = [None] * len(keys)

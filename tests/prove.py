@@ -85,6 +85,11 @@ PROOFS = {
             "service/wal.py",
         ),
     ),
+    "drill": Proof(
+        "Each fault of the drill loses nothing acknowledged, is told in time and well again in time",
+        tests("tests/faults/test_drill.py", "-s"),
+        ("tests/faults/test_drill.py", "runbook/drill", "service", "infra"),
+    ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
         tests("tests/faults/test_rotation.py", "-s"),

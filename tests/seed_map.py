@@ -27,8 +27,6 @@ CARRIERS = ("endpoint", "verb", "schedule", "alert", "setting", "file")
 AWAITED = {
     "load tests": "the load tests and their runner are not there yet",
     "scaling by itself": "the alert fires and says what to do; no replica comes or goes by itself yet",
-    "backups": "the verbs of backup and restore are not there yet",
-    "drills": "the drills are not there yet",
 }
 _NOTE = "<!-- Written by `python -m tests.seed_map`; change tests/seed/map.yaml instead. -->\n"
 
@@ -115,11 +113,8 @@ def _faults_of(one: Entry) -> Iterator[str]:
         yield "nothing carries it"
     if "waits" not in one and not one.get("test"):
         yield "no test shows it"
-    if one.get("waits") not in {"backups", "drills"}:
-        for kind in CARRIERS:
-            yield from (
-                f"{kind} {what!r} does not exist" for what in _all(one, kind) if not EXISTS[kind](what)
-            )
+    for kind in CARRIERS:
+        yield from (f"{kind} {what!r} does not exist" for what in _all(one, kind) if not EXISTS[kind](what))
     yield from (f"test {test!r} does not exist" for test in _all(one, "test") if not _is_test(test))
 
 
@@ -157,12 +152,10 @@ def _settings() -> frozenset[str]:
     return frozenset({*settings.ENV_NAMES, *(key.name for key in KEYS), *(name for name, _ in SECRETS)})
 
 
-# Jobs of the backup's own crontab are known by their rules.
-_OF_THE_BACKUP = {"backup", "proof", "offsite"}
 EXISTS: Mapping[str, Callable[[str], bool]] = {
     "endpoint": lambda name: name in _endpoints(),
     "verb": _is_verb,
-    "schedule": lambda name: name in _OF_THE_BACKUP | {job.job for _, job in pages.scheduled()},
+    "schedule": lambda name: name in {job.job for _, job in pages.scheduled()},
     "alert": lambda name: name in {rule.id for rule in pages.rules()},
     "setting": lambda name: name in _settings(),
     "file": lambda name: (ROOT / name).is_file(),

@@ -88,7 +88,7 @@ def load(target: Target, file: Path, api: Api, progress: Progress) -> Imported:
         with progress.step("switch over"):
             _switch_over(target, progress)
     with progress.step("serve"):
-        serve_anew(api)
+        serve_anew(api, progress.say)
     away_s = time.monotonic() - closed_at
     former = target.names.former if before.decisions else None
     if former is None:

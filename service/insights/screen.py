@@ -22,10 +22,17 @@ class Screened(ValueError):
 
 
 def decode(raw: bytes) -> Any:
-    """The value of one JSON text; raises Screened.
+    """The value of one JSON text, all of it screened; raises Screened.
 
     Numbers written with a point or an exponent come back as the number they mean: 1.0 and 1e0 as 1.
     """
+    value = decode_but_names(raw)
+    demand_distinct_names(raw, value, msgspec.json.encode(value))
+    return value
+
+
+def decode_but_names(raw: bytes) -> Any:
+    """`decode` for who calls `demand_distinct_names` as well."""
     try:
         value = _DECODER.decode(raw)
     except RecursionError:
@@ -37,9 +44,22 @@ def decode(raw: bytes) -> Any:
         raise _too_deep()
     if b"\\u0000" in raw and _has_nul(value):
         raise Screened("holds the character U+0000 (\\u0000), which the database cannot keep")
-    if _may_repeat_names(raw, value):
-        _refuse_repeated_names(raw)
     return value
+
+
+def demand_distinct_names(raw: bytes, value: Any, written: bytes, names_left_out: int = 0) -> None:
+    """Raises Screened when an object lost a member, since its name came twice.
+
+    `written` is the value in JSON again, perhaps without some of its names: it has fewer quotes then, unless
+    texts hold some of their own.
+    """
+    if b"\\" in raw:
+        # Each name ends with a quote and a colon; a text may look so too, which only makes us look closer.
+        complete = raw.translate(None, _BLANKS).count(b'":') == _members(value)
+    else:
+        complete = raw.count(b'"') == written.count(b'"') + 2 * names_left_out
+    if not complete:
+        _refuse_repeated_names(raw)
 
 
 def fault(parts: Mapping[str, msgspec.Raw]) -> tuple[str, Screened] | None:
@@ -90,16 +110,6 @@ def _has_nul(value: Any) -> bool:
     if isinstance(value, dict):
         return any("\0" in name or _has_nul(inner) for name, inner in value.items())
     return isinstance(value, list) and any(map(_has_nul, value))
-
-
-def _may_repeat_names(raw: bytes, value: Any) -> bool:
-    """False proves that no object lost a member: each name ends with a quote and a colon, blanks aside."""
-    came = raw.translate(None, _BLANKS).count(b'":')
-    if b"\\" in raw:
-        return came != _members(value)
-    # No text holds a quote, so that what is left of the names is counted by writing them again, which is
-    # quicker than to walk. A text that begins with a colon counts both times, or (after a blank) in `came`.
-    return came != msgspec.json.encode(value).count(b'":')
 
 
 def _members(value: Any) -> int:

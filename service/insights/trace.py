@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -48,14 +47,20 @@ def parse(raw: bytes, now: datetime, retention: timedelta, run_id: str | None = 
     if len(raw) > MOST_BYTES:
         return Refusal(None, f"the trace may have {MOST_BYTES} bytes at most", f"{len(raw)} bytes", 413)
     try:
-        trace = screen.decode(raw)
-        if not isinstance(trace, dict):
-            return Refusal(None, "the trace must be one JSON object", _shown(trace))
-        return _decision(trace, _parts(raw), _Window(now - retention, now + MOST_AHEAD), run_id)
+        return _decision(raw, _Window(now - retention, now + MOST_AHEAD), run_id)
     except screen.Screened as error:
         return _screened(raw, error)
     except _Wrong as wrong:
-        return wrong.refusal
+        return _repeated(raw) or wrong.refusal
+
+
+def _repeated(raw: bytes) -> Refusal | None:
+    """What is wrong with a field may be that it came twice."""
+    try:
+        screen.decode(raw)
+    except screen.Screened as error:
+        return _screened(raw, error)
+    return None
 
 
 def _screened(raw: bytes, error: screen.Screened) -> Refusal:
@@ -93,9 +98,11 @@ def _stamp(when: datetime) -> str:
     return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _decision(
-    trace: dict[str, Any], parts: Mapping[str, msgspec.Raw], window: _Window, run_id: str | None
-) -> Decision:
+def _decision(raw: bytes, window: _Window, run_id: str | None) -> Decision:
+    trace = screen.decode_but_names(raw)
+    if not isinstance(trace, dict):
+        raise _Wrong(None, "the trace must be one JSON object", trace)
+    parts = _parts(raw)
     decision_id = _decision_id(trace)
     created_at = _time_inside(decision_id, window)
     occurred_at = _occurred_at(trace, created_at, window)
@@ -106,7 +113,12 @@ def _decision(
     extra = {name: value for name, value in trace.items() if name not in KNOWN}
     if RESERVED in extra:
         raise _Wrong(RESERVED, "is set by the service and may not be sent", extra[RESERVED])
-    meaning = [decision_id, occurred_at, user_id, action, duration_ms, state, factors, triggers, extra]
+    meaning = _canonical(
+        [decision_id, occurred_at, user_id, action, duration_ms, state, factors, triggers, extra]
+    )
+    # The time is one text, whether it came or not; its name and those of the other known fields are left out.
+    left_out = len(trace) - len(extra) - ("occurredAt" not in trace)
+    screen.demand_distinct_names(raw, trace, meaning, left_out)
     return Decision(
         decision_id=decision_id,
         created_at=created_at or occurred_at,
@@ -121,7 +133,7 @@ def _decision(
         extra=msgspec.Raw(msgspec.json.encode({name: parts[name] for name in extra}))
         if extra
         else _NO_OBJECT,
-        content_hash=hashlib.sha256(_canonical(meaning)).hexdigest(),
+        content_hash=hashlib.sha256(meaning).hexdigest(),
         run_id=run_id,
     )
 

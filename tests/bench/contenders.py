@@ -1,6 +1,7 @@
 """Ours and what it is measured beside; each runs for some seconds and tells what it reached."""
 
 import contextlib
+import hashlib
 import io
 import re
 import shutil
@@ -174,8 +175,9 @@ def _copied(count: int) -> bytes:
     out = io.StringIO()
     for _ in range(count):
         decision_id = uuid7(datetime.now(UTC))
+        content_hash = hashlib.sha256(decision_id.encode()).hexdigest()
         out.write(
             f"{decision_id}\t{now}\t{now}\tuser-1\traise_difficulty\t12.5\t{snapshot}"
-            '\t{"length": 1.25}\t["slow_answer"]\t{}\t\\\\x00\n'
+            f'\t{{"length": 1.25}}\t["slow_answer"]\t{{}}\t\\\\x{content_hash}\n'
         )
     return out.getvalue().encode()

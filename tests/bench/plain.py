@@ -20,9 +20,11 @@ INSERT INTO decision_insights (
     decision_id, created_at, occurred_at, user_id, action, duration_ms,
     state_snapshot, difficulty_factors, triggers, extra, content_hash
 )
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '{}', '')
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '')
 ON CONFLICT DO NOTHING
 """
+
+KNOWN = ("decisionId", "userId", "action", "durationMs")
 
 INSIGHT = {
     "decisionId": "0193-1", "userId": "user-1", "action": "raise_difficulty", "durationMs": 12.5,
@@ -41,9 +43,11 @@ async def decisions(request: Request) -> JSONResponse:
     milliseconds = int(decision_id[:8] + decision_id[9:13], 16)
     when = datetime.fromtimestamp(milliseconds / 1000, UTC)
     values = (decision_id, when, when, trace["userId"], trace["action"], trace["durationMs"])
-    documents = [Jsonb(trace[name]) for name in ("stateSnapshot", "difficultyFactors", "triggers")]
+    documents = [Jsonb(trace.pop(name)) for name in ("stateSnapshot", "difficultyFactors", "triggers")]
+    # What is left is kept as well: the rows are to be as long as ours.
+    extra = Jsonb({name: value for name, value in trace.items() if name not in KNOWN})
     async with pool.connection() as connection:
-        await connection.execute(INSERT, (*values, *documents))
+        await connection.execute(INSERT, (*values, *documents, extra))
     return JSONResponse({"decisionId": decision_id}, 201)
 
 

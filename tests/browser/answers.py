@@ -45,7 +45,7 @@ def _alerting() -> Answers:
     }  # fmt: skip
     monitoring["replicas"][1] |= {"draining": True, "cpuPercent": 91.0}
     monitoring["backup"] = {
-        "at": _ago(30_000), "sizeBytes": 1_840_000_000, "status": "done",
+        "at": _ago(30_000), "sizeBytes": 1_840_000_000, "status": "in time",
         "proof": {"at": _ago(28_000), "result": "passed", "restoreSeconds": 64.0},
     }  # fmt: skip
     ready = _ready()

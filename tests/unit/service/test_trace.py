@@ -304,3 +304,30 @@ def test_text_that_is_no_json_has_no_field_at_fault() -> None:
     refusal = parse(b'{"durationMs": 1')
     assert isinstance(refusal, Refusal)
     assert refusal.field is None
+
+
+texts = st.sampled_from(["", ":", " :", "plain", 'a "quoted" one', "back\\slash", "líne\n"])
+optional = st.fixed_dictionaries(
+    {},
+    optional={
+        "occurredAt": st.just(AT),
+        "stateSnapshot": st.dictionaries(texts, texts),
+        "difficultyFactors": st.dictionaries(texts, st.floats(-9, 9)),
+        "triggers": st.lists(texts),
+        "note": st.dictionaries(texts, st.lists(texts)),
+    },
+)
+
+
+@given(optional, st.booleans(), st.sampled_from([None, 1]), st.data())
+def test_a_name_that_came_twice_is_refused_and_no_other(
+    fields: dict[str, object], ascii_only: bool, indent: int | None, data: st.DataObject
+) -> None:
+    """Whatever is left out, escaped or spread over lines; also where the value that is lost was wrong."""
+    full: dict[str, object] = {"decisionId": V7, "userId": "u", "action": "a", "durationMs": 1.5} | fields
+    raw = json.dumps(full, ensure_ascii=ascii_only, indent=indent)
+    assert isinstance(parse(raw.encode()), Decision)
+    again, value = data.draw(st.sampled_from(sorted(full))), data.draw(st.sampled_from(["-1", '""', '":"']))
+    refusal = parse(f'{{"{again}": {value}, {raw.lstrip()[1:]}'.encode())
+    assert isinstance(refusal, Refusal)
+    assert "twice in one object" in refusal.sentence()

@@ -1,0 +1,38 @@
+"""Jobs of the standing stack: what they are, and a run that the service hears of."""
+
+import json
+from typing import Any
+
+from tests.e2e.conftest import Stack, eventually
+
+
+def inside(stack: Stack, *words: str) -> None:
+    stack.shell(f"docker exec amas-{stack.name}-scheduler amas {' '.join(words)}")
+
+
+def jobs(stack: Stack) -> dict[str, dict[str, Any]]:
+    listed = json.loads(stack.amas("schedule", "--json", check=False).stdout)["jobs"]
+    return {one["job"]: one for one in listed}
+
+
+def test_every_job_of_the_scheduler_is_expected_from_the_first_minute_on(stack: Stack) -> None:
+    known = jobs(stack)
+    assert known.keys() >= {"health", "retention", "db-growth", "threshold-review", "audit"}
+    assert known["health"]["runner"] == "scheduler"
+    assert known["health"]["next"] is not None
+
+
+def test_a_run_is_recorded_and_told_by_the_service(stack: Stack) -> None:
+    inside(stack, "job run db-growth --limit-s 300 -- amas db growth --json")
+    eventually(lambda: jobs(stack)["db-growth"]["result"] == "ok", within_s=60, what="the run is told")
+    told = jobs(stack)["db-growth"]
+    assert told["late"] is False
+    assert told["detail"], "what the verb printed is the run's detail"
+    metrics = stack.shell(f"curl -fsS {stack.url}/api/about/metrics/prometheus").stdout
+    assert 'amas_job_last_outcome{job="db-growth"}' in metrics
+
+
+def test_the_hosts_timers_can_be_read_before_they_are_written(stack: Stack) -> None:
+    done = stack.amas("schedule", "install", "--timer", "cron", "--dry-run")
+    assert f"/etc/cron.d/amas-{stack.name}" in done.stdout
+    assert "amas job run drill" in done.stdout
