@@ -45,7 +45,9 @@ class Flood:
 
     @property
     def acknowledged(self) -> set[str]:
-        return {decision_id for decision_id, status in self.answers.items() if 200 <= status < 300}
+        """Of a copy, made in one piece: the thread that pours adds to it meanwhile."""
+        answers = self.answers.copy()
+        return {decision_id for decision_id, status in answers.items() if 200 <= status < 300}
 
     def figures(self) -> str:
         by_status = dict(sorted(Counter(self.answers.values()).items()))
