@@ -74,7 +74,7 @@ def test_a_backup_that_stays_away_is_told_before_its_wal_is_dropped(
     with away(stack, "backup"):
         write_wal(stack, mib=KEEP_MIB * 2)
         eventually(lambda: slot_after_checkpoint(stack) == "lost", within_s=30, what="the slot given up")
-        assert int(as_superuser(stack, "SELECT sum(size) >> 20 FROM pg_ls_waldir()")) <= 2 * KEEP_MIB
+        assert int(as_superuser(stack, "SELECT sum(size)::bigint >> 20 FROM pg_ls_waldir()")) <= 2 * KEEP_MIB
         eventually(lambda: bool(receiver.named("wal-slot-lost", "firing")), within_s=90, what="that alert")
 
 
