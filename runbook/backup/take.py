@@ -40,7 +40,7 @@ class Taken:
 
 def back_up(barman: Barman, place: Place, now: datetime, progress: Progress, *, full: bool = False) -> Taken:
     """The manifest is of a moment after the copy, so that a restore can stop at just that moment."""
-    refuse_silent_receiver(barman, place, progress)
+    archive_first_segment(barman, place, progress)
     earlier = barman.backups()
     parent = None if full else parent_of_next(earlier, now, trusted=not proof.has_failed(place))
     with progress.step(f"copy, {f'what has changed since {parent}' if parent else 'all of it'}"):
@@ -56,7 +56,7 @@ def back_up(barman: Barman, place: Place, now: datetime, progress: Progress, *, 
     return Taken(own, barman.detail(backup_id), manifest)
 
 
-def refuse_silent_receiver(barman: Barman, place: Place, progress: Progress) -> None:
+def archive_first_segment(barman: Barman, place: Place, progress: Progress) -> None:
     """Barman wants an archived segment before its first backup, and an idle database ends none by itself."""
     if any(place.wals.glob("*/*")):
         return

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Site:
     kept: str
     secret: str
     network: str
+    backup_id: str = ""
 
     def amas(self, *words: str) -> Answer:
         return ask(self.backup, "amas", "backup", *words)
@@ -112,7 +113,7 @@ def site(shared_lab: Lab) -> Site:
     taken = site.told("now")
     assert taken["kind"] == "full"
     assert taken["rows"] >= ROWS
-    return site
+    return replace(site, backup_id=taken["backupId"])
 
 
 def test_wal_streams_and_commits_wait_for_it(site: Site) -> None:
@@ -144,7 +145,7 @@ def test_a_proof_finds_every_row_and_those_that_came_after_the_backup(site: Site
     sql(site.db, "INSERT INTO decision_keys SELECT 'after-' || now(), now(), '\\x00'", role="amas_owner")
     proof = site.told("prove")
     assert proof["ok"]
-    assert proof["backupId"] == site.newest()
+    assert proof["backupId"] == site.backup_id
     assert proof["pitrRows"] == proof["rows"] + before + 1
     assert 0 <= proof["rpoS"] < 5
     assert 0 < proof["rtoS"] <= proof["tookS"]
@@ -158,7 +159,7 @@ def test_status_shows_the_ages_and_how_wal_comes_in(site: Site) -> None:
 
 
 def test_a_tampered_backup_is_no_proof(site: Site) -> None:
-    base = f"{HOME}/barman/db/base/{site.newest()}/data"
+    base = f"{HOME}/barman/db/base/{site.backup_id}/data"
     victim = site.sh(f"find {base}/base -type f -size +64k | sort | head -1")
     with site.changed(victim):
         site.sh(f"printf amas | dd of={victim} bs=1 seek=30000 conv=notrunc status=none")
@@ -178,7 +179,7 @@ def test_a_missing_wal_segment_is_no_proof(site: Site) -> None:
 
 
 def test_another_extension_version_is_no_proof(site: Site) -> None:
-    with site.changed(f"{HOME}/state/manifests/{site.newest()}.json") as manifest:
+    with site.changed(f"{HOME}/state/manifests/{site.backup_id}.json") as manifest:
         site.sh(f"""sed -i 's/"timescaledb": ".*"/"timescaledb": "2.18.0"/' {manifest}""")
         said = site.refused("prove")
     assert "extension timescaledb is 2.19.3, the manifest says 2.18.0" in said
@@ -187,7 +188,7 @@ def test_another_extension_version_is_no_proof(site: Site) -> None:
 
 
 def test_an_empty_table_is_no_proof_though_every_checksum_fits(site: Site) -> None:
-    base = f"{HOME}/barman/db/base/{site.newest()}/data"
+    base = f"{HOME}/barman/db/base/{site.backup_id}/data"
     chunk = (
         "SELECT pg_relation_filepath(c) FROM show_chunks('decision_insights') AS c ORDER BY 1 DESC LIMIT 1"
     )
