@@ -114,7 +114,7 @@ FROM (
             pg_get_expr(d.adbin, d.adrelid), a.attacl
         ) AS line
     FROM pg_class AS c
-    INNER JOIN pg_attribute AS a ON a.attrelid = c.oid
+    INNER JOIN pg_attribute AS a ON c.oid = a.attrelid -- noqa: ST09
     LEFT JOIN pg_attrdef AS d ON a.attrelid = d.adrelid AND a.attnum = d.adnum
     WHERE
         c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
