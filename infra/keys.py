@@ -192,7 +192,7 @@ KEYS: tuple[Key, ...] = (
         "string",
         "",
         OFFSITE,
-        "Where the encrypted copy goes; empty: a volume on this host, which is lost with it",
+        "Where the encrypted copy goes; empty: a volume of this host",
     ),
     Key(
         "dbConnectionPoolSize",

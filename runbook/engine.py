@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runbook.errors import EnvironmentMissing
@@ -224,9 +225,8 @@ class DockerEngine:
 
     def gateway(self, network: str) -> str | None:
         """The host's own address in a network, by the network's name; None where there is no such network."""
-        found = self._client.networks.list(names=[network])
-        configured = (found[0].attrs["IPAM"]["Config"] or []) if found else []
-        return next((one["Gateway"] for one in configured if "." in one.get("Gateway", "")), None)
+        found = [one for one in self._client.networks.list(names=[network]) if one.name == network]
+        return gateway_of(found[0].attrs["IPAM"]["Config"] or []) if found else None
 
     def disk_root(self) -> str:
         """The folder of images, volumes and logs on the engine's host."""
@@ -288,6 +288,15 @@ def container_facts(attributes: dict[str, Any]) -> Container:
         networks=tuple(sorted(networks)),
         volumes=tuple(sorted(one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name"))),
     )
+
+
+def gateway_of(configured: Sequence[Mapping[str, str]]) -> str | None:
+    """Of the IPv4 part; an engine that does not tell it has taken the first address."""
+    for one in configured:
+        subnet = ip_network(one["Subnet"])
+        if subnet.version == 4:
+            return one.get("Gateway") or str(subnet[1])
+    return None
 
 
 def published(ports: dict[str, list[dict[str, str]] | None]) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ GRACE_S = {"api": 45, "db": 90}
 OTHER_GRACE_S = 30
 HEALTHY_WITHIN_S = 180.0
 SEEN_WITHIN_S = 60.0
+# A replica that has just come up, or one of a busy host, may miss checks again: it takes two, of 2 s each.
+SETTLED_S = 5.0
 LOOK_EVERY_S = 0.5
 # What those who ask notice; a part that is not here is missed by nobody.
 NOTICED = {
@@ -101,13 +103,23 @@ def restart_all(
 ) -> None:
     clock = clock or Clock()
     for one in wanted.containers:
+        if wanted.part == REPLICATED and wanted.noticed is None:
+            with progress.step("the load balancer sends to all replicas, steadily"):
+                _wait_for_rotation(engine, stack, len(wanted.containers), clock)
         _restart_one(engine, stack, one, progress, clock)
-        if wanted.part == REPLICATED:
-            seen = f"the load balancer sends to {len(wanted.containers)} replicas"
-            with progress.step(seen):
-                wait_until(
-                    lambda: servers(engine, stack) >= len(wanted.containers), SEEN_WITHIN_S, seen, clock
-                )
+
+
+def _wait_for_rotation(engine: Engine, stack: str, replicas: int, clock: Clock) -> None:
+    """Before one is taken out, the others have to take its requests for as long as it is away."""
+    since = clock.monotonic()
+
+    def settled() -> bool:
+        nonlocal since
+        if servers(engine, stack) < replicas:
+            since = clock.monotonic()
+        return clock.monotonic() - since >= SETTLED_S
+
+    wait_until(settled, SEEN_WITHIN_S, f"{replicas} replicas in the load balancer, steadily", clock)
 
 
 def _restart_one(engine: Engine, stack: str, one: Container, progress: Progress, clock: Clock) -> None:

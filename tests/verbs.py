@@ -78,4 +78,5 @@ def _below(words: tuple[str, ...], command: Any) -> Iterator[Verb]:
     if below is None or command.invoke_without_command:
         yield Verb(words, command)
     for name, one in (below or {}).items():
-        yield from _below((*words, name), one)
+        if not one.hidden:  # steps of another verb: nobody types them
+            yield from _below((*words, name), one)

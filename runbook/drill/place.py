@@ -34,9 +34,10 @@ def of_its_own(rate_per_s: float, progress: Progress) -> Iterator[Place]:
     engine = connect()
     stack = Stack(f"drill-{secrets.token_hex(3)}")
     with receiving(host_address(engine)) as receiver:
+        with sole_run(stack.name):
+            ensure_secrets(stack, progress)
         try:
             with sole_run(stack.name):
-                ensure_secrets(stack, progress)
                 stack.set_secret("alertWebhookUrl", receiver.url)
                 ports = zip(("httpPort", "prometheusPort"), free_ports(2), strict=True)
                 flow.bring_to(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from runbook import places
 from runbook.api import Api
@@ -82,14 +83,26 @@ def full_backup(engine: Engine, container: Container, progress: Progress) -> str
     exit_code, said = engine.run_inside(
         container, ["amas-backup", "amas", "backup", "now", "--full", "--json"]
     )
-    answer = said[said.find("{") :]
-    if exit_code or not answer:
+    told = _last_object(said)
+    if exit_code or "backupId" not in told:
+        reason = told.get("error") or said.strip()[-600:]
         raise CheckFailed(
-            f"the stack serves, but its backup failed: {said.strip()[-600:]}", "amas backup now --full"
+            f"the restored database serves, but is not guarded: its full backup failed: {reason}",
+            "amas backup now --full",
         )
-    told = json.loads(answer)
     progress.say(f"backup {told['backupId']}")
     return str(told["backupId"])
+
+
+def _last_object(said: str) -> dict[str, Any]:
+    """What a verb printed as JSON, behind its lines of progress; empty when there is none."""
+    for begin in (at for at, sign in enumerate(said) if sign == "{" and (at == 0 or said[at - 1] == "\n")):
+        try:
+            told = json.loads(said[begin:])
+        except ValueError:
+            continue
+        return told if isinstance(told, dict) else {}
+    return {}
 
 
 def _spooled(api: Api) -> tuple[str, int]:

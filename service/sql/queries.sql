@@ -69,6 +69,24 @@ SELECT s.decision_id FROM stored AS s;
 
 -- name: write_timed
 -- write_batch for ids that all carry their time: without the keys a small batch costs a third less.
+WITH incoming AS (
+    SELECT *
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+        decision_id text,
+        created_at timestamptz,
+        occurred_at timestamptz,
+        user_id text,
+        action text,
+        duration_ms double precision,
+        state_snapshot jsonb,
+        difficulty_factors jsonb,
+        triggers jsonb,
+        extra jsonb,
+        content_hash text,
+        run_id text
+    )
+)
+
 INSERT INTO decision_insights (
     decision_id, created_at, occurred_at, user_id, action, duration_ms,
     state_snapshot, difficulty_factors, triggers, extra, run_id, content_hash
@@ -86,20 +104,7 @@ SELECT
     i.extra,
     i.run_id,
     decode(i.content_hash, 'hex') AS content_hash
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS i (
-    decision_id text,
-    created_at timestamptz,
-    occurred_at timestamptz,
-    user_id text,
-    action text,
-    duration_ms double precision,
-    state_snapshot jsonb,
-    difficulty_factors jsonb,
-    triggers jsonb,
-    extra jsonb,
-    content_hash text,
-    run_id text
-)
+FROM incoming AS i
 ORDER BY i.created_at DESC, i.decision_id ASC
 ON CONFLICT (decision_id, created_at) DO NOTHING
 RETURNING decision_id;

@@ -23,7 +23,7 @@ def test_each_rule_has_a_page_that_begins_with_a_command_there_is(rule: Rule) ->
     assert isinstance(verb, str) or pages.page_of_verb(verb.first).is_file()
 
 
-PLACES = {"host": "on the host", "scheduler": "inside the network", "backup": "in the backup container"}
+PLACES = {"host": "on the host", "scheduler": "inside the network", "backup": "backup container"}
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: " ".join(verb.words))
@@ -46,8 +46,7 @@ def test_only_verbs_that_are_not_there_are_awaited() -> None:
 
 @pytest.mark.parametrize(("runner", "job"), SCHEDULED, ids=[job.job for _, job in SCHEDULED])
 def test_what_is_scheduled_is_a_verb_that_runs_there(runner: str, job: Scheduled) -> None:
-    place = {"host": "on the host", "scheduler": "inside the network", "backup": "backup container"}[runner]
-    assert place in " ".join(parsed(" ".join(job.command)).help().split())
+    assert PLACES[runner] in " ".join(parsed(" ".join(job.command)).help().split())
 
 
 def test_every_link_between_pages_leads_to_one() -> None:

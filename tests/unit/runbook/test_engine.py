@@ -88,3 +88,19 @@ def test_without_the_docker_command_the_next_step_is_named(monkeypatch: pytest.M
     with pytest.raises(EnvironmentMissing) as raised:
         engine.exec_command(container("db"), ["psql"], terminal=False)
     assert raised.value.next_command == "apt-get install docker-cli"
+
+
+@pytest.mark.parametrize(
+    ("configured", "gateway"),
+    [
+        ([{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.9"}], "172.17.0.9"),
+        ([{"Subnet": "172.17.0.0/16"}], "172.17.0.1"),
+        ([{"Subnet": "fd00::/64"}, {"Subnet": "10.1.0.0/24"}], "10.1.0.1"),
+        ([{"Subnet": "fd00::/64"}], None),
+        ([], None),
+    ],
+)
+def test_the_hosts_address_in_a_network_is_known_without_being_told(
+    configured: list[dict[str, str]], gateway: str | None
+) -> None:
+    assert engine.gateway_of(configured) == gateway

@@ -40,6 +40,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> MemoryEngine:
     engine = MemoryEngine(held=held)
     monkeypatch.setattr(restart, "connect", lambda: engine)
     monkeypatch.setattr(restart, "servers", lambda *_: 2)
+    monkeypatch.setattr(restart, "SETTLED_S", 0.0)
     return engine
 
 
@@ -101,11 +102,34 @@ def test_a_replica_that_stays_ill_ends_the_round(
     assert time.now > restart.HEALTHY_WITHIN_S
 
 
-def test_the_next_waits_until_the_load_balancer_sends_to_all(
+def test_a_replica_is_taken_out_only_after_all_have_been_in_rotation_for_a_while(
     engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = iter([0, 1, 2, 2])
-    monkeypatch.setattr(restart, "servers", lambda *_: next(told))
-    time = Time()
-    restart_all(engine, "local", plan(engine.held, "api"), Progress(), time.clock())
-    assert len(time.slept) == 2
+    monkeypatch.setattr(restart, "SETTLED_S", 1.0)
+    told = iter([2, 1, 2, 2, 2])  # one check was missed at first
+    commands_before: list[int] = []
+
+    def servers(*_: object) -> int:
+        commands_before.append(len(engine.commands))
+        return next(told, 2)
+
+    monkeypatch.setattr(restart, "servers", servers)
+    restart_all(engine, "local", plan(engine.held, "api"), Progress(), Time().clock())
+    assert commands_before == [0, 0, 0, 0, 2, 2, 2]
+
+
+def test_replicas_that_never_stay_in_rotation_are_left_alone(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restart, "SETTLED_S", 1.0)
+    monkeypatch.setattr(restart, "servers", lambda *_: 1)
+    with pytest.raises(CheckFailed, match="steadily; the rest was left alone"):
+        restart_all(engine, "local", plan(engine.held, "api"), Progress(), Time().clock())
+    assert engine.commands == []
+
+
+def test_a_single_replica_waits_for_no_other(engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restart, "servers", lambda *_: 0)
+    engine.held = [replica(1)]
+    restart_all(engine, "local", plan(engine.held, "api"), Progress(), Time().clock())
+    assert [one[0] for one in engine.commands] == ["stop", "start"]

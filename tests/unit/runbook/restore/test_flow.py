@@ -161,3 +161,29 @@ def test_a_database_that_ends_is_told_at_once() -> None:
     engine.held = [container("db", state="exited", health="unhealthy")]
     with pytest.raises(CheckFailed, match="part `db` is unhealthy"):
         until_healthy(where, "db")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            (1, 'copying\n{"error": "barman backup: no", "exitCode": 1}\n'),
+            "its full backup failed: barman backup: no",
+        ),
+        ((137, "copying\nKilled\n"), "its full backup failed: copying\nKilled"),
+    ],
+)
+def test_a_backup_that_fails_says_that_the_restore_did_not(answer: tuple[int, str], said: str) -> None:
+    where, engine = site()
+    engine.answer = answer
+    with pytest.raises(CheckFailed) as told:
+        afterwards.full_backup(where.engine, container("backup"), Progress())
+    assert said in told.value.message
+    assert "serves" in told.value.message
+    assert told.value.next_command == "amas backup now --full"
+
+
+def test_the_answer_of_a_backup_stands_behind_its_progress() -> None:
+    _, engine = site()
+    engine.answer = (0, 'copy {1}\n  10 MB\n{\n  "backupId": "b3",\n  "rows": 1\n}\n')
+    assert afterwards.full_backup(engine, container("backup"), Progress()) == "b3"
