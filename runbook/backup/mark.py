@@ -32,10 +32,11 @@ def taken(open_session: OpenSession, name: str) -> Manifest:
     """Writers stand still while the moment is named, not while it is measured: a snapshot keeps it."""
     with open_session() as snapshot:
         with open_session() as holder:
-            holder.rows("backup_begin_hold")
+            holder.rows("backup_begin")
             holder.rows("backup_quick_commit")
             holder.rows("backup_hold")
-            snapshot.rows("backup_begin_snapshot")
+            snapshot.rows("backup_one_snapshot")
+            snapshot.rows("backup_begin")
             snapshot.rows("backup_fix_snapshot")
             (point,) = holder.rows("backup_restore_point", mark=name)
             holder.rows("backup_commit")

@@ -33,7 +33,16 @@ FAULTS = (
     Fault("queue", "the spool's Redis is killed and stays away", "queue", "spool-away", 120, 90, 0.0),
     Fault("replica", "one replica is killed and stays away", "api", "replica-missing", 300, 120, 0.01),
     Fault("disk", "the spool's space is used up by a ballast", "queue", "spool-nearly-full", 120, 60, 0.0),
-    Fault("webhook", "the receiver of alerts refuses", "", "webhook-failing", 240, 240, 0.0, True),
+    Fault(
+        "webhook",
+        "the receiver of alerts refuses, while the cache is away so that there is something to tell",
+        "cache",
+        "webhook-failing",
+        300,
+        300,
+        0.0,
+        needs_receiver=True,
+    ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
 

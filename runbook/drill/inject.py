@@ -21,7 +21,7 @@ def happening(
 ) -> Iterator[None]:
     """The fault lasts as long as the block."""
     if fault.name == "webhook":
-        with _refusing(receiver):
+        with _refusing(receiver), _away(engine, require_part(engine, stack, fault.part)):
             yield
     elif fault.name == "disk":
         with _filled(require_part(engine, stack, fault.part), queue_password):

@@ -9,6 +9,7 @@ from runbook import sql_session, terminal
 from runbook.errors import AmasError, CheckFailed, EnvironmentMissing, UsageError
 from runbook.jobs import crontab, outbox
 from runbook.jobs.declare import declare
+from runbook.jobs.patience import patiently
 from runbook.jobs.record import Outcome, Record, checked_name
 from runbook.jobs.run import Job
 from runbook.jobs.run import run as run_job
@@ -54,6 +55,9 @@ def declare_jobs(
     ],
     stack: StackName,
     runner: Annotated[str, typer.Option(help="Who runs it: a part of the stack, or host.")] = HOST,
+    wait_s: Annotated[
+        float, typer.Option("--wait-s", min=0.01, help="How long a database that is away is waited for.")
+    ] = 0.01,
     as_json: AsJson = False,
 ) -> None:
     """Tell the stack which jobs a crontab runs, so that one that never runs is missed.
@@ -61,8 +65,12 @@ def declare_jobs(
     Runs on the host and inside the network.
     """
     jobs = crontab.jobs_of(_text(file))
-    with sql_session.of(stack, outbox.LIMIT_S) as session:
-        declare(session, runner, jobs)
+
+    def declared() -> None:
+        with sql_session.of(stack, outbox.LIMIT_S) as session:
+            declare(session, runner, jobs)
+
+    patiently(declared, wait_s)
     if as_json:
         terminal.show_json({"runner": runner, "jobs": [one.job for one in jobs]})
     else:

@@ -7,16 +7,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import stamina
-
 from runbook import sql_session
-from runbook.errors import AmasError
 from runbook.jobs import lock
+from runbook.jobs.patience import patiently
 from runbook.jobs.record import Record, from_json
 from runbook.sql_session import Session
 
 RETRY_FOR_S = 300.0
-LONGEST_WAIT_S = 15.0
 # Statements on small tables; one that takes longer waits for something that is wrong.
 LIMIT_S = 10.0
 
@@ -37,12 +34,7 @@ def deliver(stack: str, retry_for_s: float = RETRY_FOR_S) -> int:
     def opened() -> Session:
         return sql_session.of(stack, LIMIT_S)
 
-    for attempt in stamina.retry_context(
-        on=AmasError, attempts=None, timeout=retry_for_s, wait_max=LONGEST_WAIT_S
-    ):
-        with attempt:
-            return write_all(opened)
-    raise AssertionError  # the last attempt has raised
+    return patiently(lambda: write_all(opened), retry_for_s)
 
 
 def write_all(opened: Open) -> int:

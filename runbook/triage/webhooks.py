@@ -45,7 +45,7 @@ WEBHOOKS = Topic(
             "receiver limits us",
             "It answers 429. Fewer messages a minute, and a longer cooldown of noisy rules.",
             (When("webhook.limited", ">", 0),),
-            ("amas up --config alertWebhookMaxPerMinute={fewer}", "amas audit"),
+            ("amas up --config alertWebhookMaxPerMinute={fewer}", "amas audit list"),
             beside=("alerts.per_minute",),
         ),
         Cause(

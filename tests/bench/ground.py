@@ -45,7 +45,7 @@ class Ground:
         return {**os.environ, **ours, **changed}
 
     def emptied(self) -> None:
-        self.database.rows("TRUNCATE decision_insights, decision_keys")
+        self.database.rows("TRUNCATE decision_keys, decision_insights")
         # So that nobody pays for the rows of the contender before.
         self.database.rows("CHECKPOINT", role="owner")
 

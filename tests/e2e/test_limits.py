@@ -17,6 +17,7 @@ PARTS = [
     "prometheus",
     "scheduler",
     "backup",
+    "backup",
     "db-exporter",
     "redis-exporter",
     "host-exporter",

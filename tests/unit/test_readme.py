@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from runbook.cli import app
+from runbook.groups import ListByDefault
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,6 +24,8 @@ def verbs() -> set[str]:
         found |= {f"{name} {member}" for member in members or ()}
         if not members or sub.invoke_without_command:
             found.add(name)
+        if isinstance(sub, ListByDefault):
+            found = (found - {f"{name} list"}) | {name}
     return found
 
 

@@ -1,6 +1,7 @@
 """Backups of a real database by the backup image: taken, proven, and not proven when something is wrong."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -279,6 +280,21 @@ def test_a_killed_proof_leaves_nothing_that_stops_the_next(site: Site) -> None:
     assert site.sh(f"ls {HOME}/scratch") == "proof"
     assert site.told("prove")["ok"]
     assert site.is_clean()
+
+
+@pytest.mark.full
+def test_a_stop_breaks_off_a_copy_and_what_is_left_of_it_is_forgotten(site: Site) -> None:
+    """Supercronic by itself would wait for its jobs."""
+    site.backup.exec_run(["amas", "backup", "now", "--full"], detach=True)
+    eventually(lambda: ask(site.backup, "pgrep", "-x", "pg_basebackup").exit_code == 0, site.backup)
+    started = time.monotonic()
+    site.backup.stop(timeout=60)
+    assert time.monotonic() - started < 30
+    assert ended(site.backup) == 0
+    site.backup.start()
+    eventually(lambda: ask(site.backup, "amas-backup-health").exit_code == 0, site.backup, STARTS_WITHIN_S)
+    site.told("now", "--full")
+    assert {one["status"] for one in site.told("list")["backups"]} == {"DONE"}
 
 
 @pytest.mark.full

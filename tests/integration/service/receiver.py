@@ -82,6 +82,12 @@ class Receiver:
         """How often each firing and each end of one was told, by the alert's id and its status."""
         return Counter(named for _, body in list(self.came) for named in _named(body))
 
+    def knows(self) -> set[tuple[str, str]]:
+        """The same, each once; an end says by its note that it tells of the firing too."""
+        alerts = [alert for _, body in list(self.came) for alert in body["alerts"]]
+        both = {(one["annotations"]["alertId"], "firing") for one in alerts if "note" in one["annotations"]}
+        return both | set(self.times_told())
+
     def repeated(self) -> list[list[tuple[str, str]]]:
         """What each message that came more than once named."""
         messages = Counter(tuple(_named(body)) for _, body in list(self.came))
@@ -97,7 +103,7 @@ class Receiver:
         return named
 
     def answered_with(self, status: int) -> int:
-        return sum(one == status for _, one in self.answered)
+        return sum(one == status for _, one in list(self.answered))
 
     def most_in(self, window_s: float) -> int:
         """The most messages that came within any such time, those that were not taken included."""

@@ -149,7 +149,7 @@ def test_each_outer_library_has_one_importer() -> None:
     importers = {
         "rich": {"terminal.py"},
         # To wait for the service and to wait for the database are two things.
-        "stamina": {"api.py", "outbox.py"},
+        "stamina": {"api.py", "patience.py"},
         "prometheus_client": {"exposition.py"},
         "cronsim": {"crontab.py"},
     }

@@ -70,7 +70,9 @@ def test_every_id_is_kept_with_its_answer_and_none_is_sent_twice() -> None:
 def test_a_receiver_keeps_what_it_took_and_refuses_when_it_is_told_to() -> None:
     with receiving("127.0.0.1") as receiver:
         assert posted(receiver, "db-away", "firing") == 200
-        with inject.happening(BY_NAME["webhook"], MemoryEngine(), "local", "", receiver):
+        engine = Stops(held=[container("cache")])
+        with inject.happening(BY_NAME["webhook"], engine, "local", "", receiver):
+            assert engine.commands == [["stop", "cache", "0"]]
             assert posted(receiver, "db-away", "resolved") == 500
         assert (receiver.told("db-away", "firing"), receiver.told("db-away", "resolved")) == (True, False)
         assert posted(receiver, "db-away", "resolved") == 200

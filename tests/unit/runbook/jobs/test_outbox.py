@@ -123,6 +123,16 @@ def test_the_command_runs_what_stands_behind_the_dashes_and_tells_of_a_failure(
     assert (fields["outcome"], fields["exit_code"]) == ("failed", 4)
 
 
+def test_a_database_without_the_table_yet_is_waited_for(
+    desk: Desk, jobs_dir: Path, amas: Callable[..., Any]
+) -> None:
+    file = jobs_dir / "crontab"
+    file.write_text("0 1 * * * amas job run backup --limit-s 300 -- amas backup now --json\n")
+    desk.away = 2
+    assert amas("declare", str(file), "--runner", "backup", "--wait-s", "10").exit_code == 0
+    assert [name for name, _ in desk.said] == ["declare_jobs"]
+
+
 def test_declared_is_what_the_crontab_runs_for_its_runner(
     desk: Desk, jobs_dir: Path, amas: Callable[..., Any]
 ) -> None:

@@ -1,11 +1,15 @@
 """Every cause of every page: named by its evidence, all of it, and never without."""
 
 import re
+from typing import Any
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.keys import KEYS
+from runbook.cli import app
 from runbook.triage.cause import Cause, Evidence, Topic, When, diagnose
 from runbook.triage.command import TOPICS, lines
 
@@ -73,6 +77,26 @@ def test_every_fix_is_a_command_without_gaps(topic: Topic, cause: Cause) -> None
     for command in found.fix:
         assert re.match(r"(amas|\./scripts/up|pulumi config set|docker system df|curl) ?", command)
         assert "{" not in command
+
+
+def is_verb(words: list[str]) -> bool:
+    """Whether the first words name a verb, a group's member included."""
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        members = getattr(command, "commands", {})
+        if word not in members:
+            break
+        command = members[word]
+    return bool(command.name) and (not getattr(command, "commands", {}) or command.invoke_without_command)
+
+
+@pytest.mark.parametrize(("topic", "cause"), CASES, ids=lambda one: one.name)
+def test_every_verb_and_setting_of_a_fix_exists(topic: Topic, cause: Cause) -> None:
+    settings = {one.name for one in KEYS}
+    for command in cause.fix:
+        name, *words = command.split()
+        assert name != "amas" or is_verb(words), command
+        assert set(re.findall(r"--config (\w+)=", command)) <= settings, command
 
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=lambda one: one.name)
