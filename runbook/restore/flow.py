@@ -55,7 +55,6 @@ class Restored:
     decisions: int
     newest: str | None
     rtoS: float  # noqa: N815
-    drained: int
     newBackupId: str | None  # noqa: N815
 
 
@@ -96,7 +95,7 @@ def served(
         rto_s = time.monotonic() - began
         progress.say(f"RTO {seconds(rto_s)}: from the stop of the database to a ready service")
         with progress.step("drain the spool"):
-            drained = afterwards.drain(api, progress)
+            afterwards.drain(api, progress)
     new_backup_id = _guarded_again(site, progress)
     facts = {name: built[name] for name in ("backupId", "timeline", "rows", "decisions", "newest")}
     return Restored(
@@ -105,7 +104,6 @@ def served(
         made.kept,
         **facts,
         rtoS=rto_s,
-        drained=drained,
         newBackupId=new_backup_id,
     )
 
@@ -149,7 +147,7 @@ def closing_lines(done: Restored) -> list[str]:
     lines = [
         f"served     {done.rows:,} rows, {done.decisions:,} decisions, the newest of {done.newest or 'none'}",
         f"from       backup {done.backupId}, now on timeline {done.timeline}",
-        f"RTO        {seconds(done.rtoS)}; {done.drained:,} decisions came from the spool afterwards",
+        f"RTO        {seconds(done.rtoS)}; the spool is empty: what was acknowledged meanwhile is stored",
         f"guarded    by backup {done.newBackupId}"
         if done.newBackupId
         else "NOT GUARDED: no backup container runs",

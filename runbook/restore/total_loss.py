@@ -18,7 +18,7 @@ from runbook.escrow import Sheet
 from runbook.handed_in import configuration_of
 from runbook.restore import afterwards, flow
 from runbook.restore.flow import Restored, Site
-from runbook.restore.oneshot import OFFSITE, OneShot
+from runbook.restore.oneshot import OFFSITE, UID, OneShot
 from runbook.restore.plan import Found, Wanted, plan
 from runbook.terminal import Progress
 from runbook.up.flow import bring_to
@@ -59,11 +59,22 @@ def reaching(oneshot: OneShot, sheet: Sheet, repository: str | None) -> OneShot:
             "amas backup restore --from-offsite --sheet FILE --repository FOLDER",
         )
     if wanted.startswith("/"):
-        if not Path(wanted).is_dir():
-            raise UsageError(f"--repository {wanted} is no folder of this host")
+        refuse_foreign(Path(wanted))
         mounts = {**oneshot.mounts, wanted: OFFSITE}
         return replace(oneshot, mounts=mounts, environment={**oneshot.environment, "AMAS_OFFSITE": OFFSITE})
     return replace(oneshot, network="bridge", environment={**oneshot.environment, "AMAS_OFFSITE": wanted})
+
+
+def refuse_foreign(folder: Path, uid: int = UID) -> None:
+    """A copy of a copy easily belongs to somebody else; the container reads as the database's user alone."""
+    if not folder.is_dir():
+        raise UsageError(f"--repository {folder} is no folder of this host")
+    owners = {one.stat().st_uid for one in (folder, folder / "config") if one.exists()}
+    if owners != {uid}:
+        raise UsageError(
+            f"--repository {folder} belongs to UID {', '.join(map(str, sorted(owners - {uid})))}, not to {uid}",
+            f"chown -R {uid}:{uid} {folder}",
+        )
 
 
 def refuse_inhabited(site: Site, progress: Progress) -> None:

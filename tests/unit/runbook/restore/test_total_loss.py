@@ -10,10 +10,17 @@ import pytest
 from runbook.backup.place import Place
 from runbook.errors import CheckFailed, UsageError
 from runbook.escrow import Sheet
+from runbook.restore import total_loss
 from runbook.restore.fetched import placed
 from runbook.restore.flow import Site
 from runbook.restore.oneshot import OFFSITE, OneShot
-from runbook.restore.total_loss import put_configuration, put_passphrase, reaching, refuse_inhabited
+from runbook.restore.total_loss import (
+    put_configuration,
+    put_passphrase,
+    reaching,
+    refuse_foreign,
+    refuse_inhabited,
+)
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
@@ -45,11 +52,23 @@ def test_a_repository_elsewhere_is_reached_over_a_network() -> None:
     assert reached.mounts == ONESHOT.mounts
 
 
-def test_a_folder_is_mounted_and_nothing_else_is_reached(tmp_path: Path) -> None:
+def test_a_folder_is_mounted_and_nothing_else_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(total_loss, "refuse_foreign", lambda _: None)
     reached = reaching(ONESHOT, SHEET, str(tmp_path))
     assert (reached.network, reached.mounts[str(tmp_path)]) == ("none", OFFSITE)
+
+
+def test_a_folder_that_the_container_could_not_read_is_told_with_the_remedy(tmp_path: Path) -> None:
+    ours = tmp_path.stat().st_uid
+    (tmp_path / "config").touch()
+    refuse_foreign(tmp_path, uid=ours)
+    with pytest.raises(UsageError, match=f"belongs to UID {ours}, not to {ours + 1}") as told:
+        refuse_foreign(tmp_path, uid=ours + 1)
+    assert told.value.next_command == f"chown -R {ours + 1}:{ours + 1} {tmp_path}"
     with pytest.raises(UsageError, match="is no folder of this host"):
-        reaching(ONESHOT, SHEET, str(tmp_path / "absent"))
+        refuse_foreign(tmp_path / "absent")
 
 
 def test_a_sheet_without_a_repository_needs_one_named() -> None:
