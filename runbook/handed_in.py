@@ -40,11 +40,10 @@ def hand_in(stack: str, engine: Engine, progress: Progress) -> None:
 
 
 def files(stack: str) -> dict[str, bytes]:
-    wanted = {
-        configuration_of(stack): places.state_dir() / "stacks" / configuration_of(stack),
-        LOCK: places.image_lock(),
-    }
-    return {name: path.read_bytes() for name, path in wanted.items() if path.exists()}
+    name = configuration_of(stack)
+    found = {name: (places.stack_configurations() / name).read_bytes()}
+    lock = places.image_lock()
+    return {**found, LOCK: lock.read_bytes()} if lock.exists() else found
 
 
 def packed(contents: dict[str, bytes]) -> bytes:

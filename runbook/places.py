@@ -17,6 +17,11 @@ def cache_dir() -> Path:
     return Path(os.environ.get("AMAS_CACHE_DIR", fallback))
 
 
+def stack_configurations() -> Path:
+    """The `stackConfigDir` of Pulumi.yaml, which is the checkout's whatever the state folder."""
+    return ROOT / ".amas" / "stacks"
+
+
 def image_lock() -> Path:
     return state_dir() / "images.json"
 

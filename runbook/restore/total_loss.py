@@ -39,7 +39,7 @@ def restore_from_offsite(
         put_passphrase(sheet.passphrase, places.state_dir())
     with progress.step("fetch the copy off site"):
         fetched = fetch(sheet, site, progress)
-        put_configuration(sheet.stack, fetched, places.state_dir())
+        put_configuration(sheet.stack, fetched, places.stack_configurations())
     with progress.step("look at backups and disk"):
         made = plan(sheet.stack, wanted, Found.of(site.generation(progress, "look")), now)
         progress.say(f"backup {made.backup.id}, {made.backup.kind}, ended {made.backup.end_at}")
@@ -71,8 +71,9 @@ def refuse_foreign(folder: Path, uid: int = UID) -> None:
         raise UsageError(f"--repository {folder} is no folder of this host")
     owners = {one.stat().st_uid for one in (folder, folder / "config") if one.exists()}
     if owners != {uid}:
+        others = ", ".join(map(str, sorted(owners - {uid})))
         raise UsageError(
-            f"--repository {folder} belongs to UID {', '.join(map(str, sorted(owners - {uid})))}, not to {uid}",
+            f"--repository {folder} belongs to UID {others}, not to {uid}",
             f"chown -R {uid}:{uid} {folder}",
         )
 
@@ -125,8 +126,9 @@ def put_configuration(stack: str, files: dict[str, str], folder: Path) -> None:
             f"the copy off site holds no {name}; it holds {', '.join(sorted(files)) or 'no configuration'}",
             "a sheet of the same stack, or ./scripts/up with new secrets and `amas backup restore` after it",
         )
-    target = folder / "stacks" / name
+    target = folder / name
     if target.exists():
         raise UsageError(f"{target} is here already: this is for an empty host")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.write_text(files[name], encoding="utf-8")
     target.chmod(0o600)

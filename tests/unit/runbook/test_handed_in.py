@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook import places
 from runbook.errors import CheckFailed
 from runbook.handed_in import FOLDER, hand_in
 from runbook.terminal import Progress
@@ -14,7 +15,8 @@ from runbook.testing import MemoryEngine, container
 
 
 @pytest.fixture
-def state(state_dir: Path) -> Path:
+def state(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(places, "stack_configurations", lambda: state_dir / "stacks")
     (state_dir / "stacks").mkdir(parents=True)
     (state_dir / "passphrase").write_text("phrase")
     (state_dir / "images.json").write_text('{"db": {}}')

@@ -108,9 +108,9 @@ def test_the_passphrase_is_for_its_owner_alone_and_replaces_none(state_dir: Path
 
 
 def test_the_configuration_comes_back_and_replaces_none(state_dir: Path) -> None:
-    put_passphrase("phrase", state_dir)
     put_configuration("local", {"Pulumi.local.yaml": "salt"}, state_dir)
-    assert (state_dir / "stacks" / "Pulumi.local.yaml").read_text() == "salt"
+    assert (state_dir / "Pulumi.local.yaml").read_text() == "salt"
+    assert (state_dir / "Pulumi.local.yaml").stat().st_mode & 0o777 == 0o600
     with pytest.raises(UsageError, match="is here already"):
         put_configuration("local", {"Pulumi.local.yaml": "another"}, state_dir)
     with pytest.raises(CheckFailed, match=r"holds no Pulumi\.other\.yaml; it holds Pulumi\.local\.yaml"):
