@@ -85,7 +85,7 @@ def test_what_has_to_be_told_is_drilled_before_a_cooldown_could_hold_it_back() -
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("meteor", "there are db, cache"), ("webhook", "a stack of its own")]
+    ("name", "told"), [("meteor", "there are webhook, db"), ("webhook", "a stack of its own")]
 )
 def test_what_cannot_be_drilled_there_is_refused(name: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
