@@ -1,10 +1,10 @@
-"""Bearer keys: which scopes a request's key opens. Keys are known by their SHA-256 sums alone."""
+"""Bearer keys: which scopes a request's key opens. Only SHA-256 sums are known here."""
 
 import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from service.errors import Problem
@@ -13,8 +13,6 @@ Scope = Literal["ingest", "read", "admin", "metrics"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 # Why a request was not let in, as it is counted.
 REFUSALS = ("no_key", "not_bearer", "unknown_key", "other_scope")
-# Headers that were let in and are not summed again; as many as clients of a few keys spell in all.
-MOST_REMEMBERED = 64
 # Digits of a key's sum that tell keys apart in the audit log.
 FINGERPRINT_DIGITS = 8
 
@@ -31,23 +29,12 @@ class Keys:
 
     known: tuple[tuple[Scope, bytes], ...]
     refused: Callable[[str], None]
-    # Whose key a header is, by scope and header. Only those that were let in: finding one tells nothing,
-    # since a header that is not there is compared with none of them.
-    _let_in: dict[tuple[Scope, str | None], str] = field(default_factory=dict, repr=False, compare=False)
 
     def demand(self, scope: Scope, authorization: str | None) -> str:
         """Whose key it is; raises Problem 401 without a known key, 403 when it opens other scopes only.
 
         An admin key opens every scope: whoever may delete can do no more harm by reading or writing.
         """
-        who = self._let_in.get((scope, authorization))
-        if who is None:
-            who = self._whose(scope, authorization)
-            if len(self._let_in) < MOST_REMEMBERED:
-                self._let_in[scope, authorization] = who
-        return who
-
-    def _whose(self, scope: Scope, authorization: str | None) -> str:
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             self.refused("not_bearer" if authorization else "no_key")

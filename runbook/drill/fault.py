@@ -28,11 +28,7 @@ class Fault:
 
 
 FAULTS = (
-    Fault("db", "the database is killed and stays away", "db", "database-away", 90, 180, 1.0),
-    Fault("cache", "the cache is killed and stays away", "cache", "cache-away", 120, 90, 0.0),
-    Fault("queue", "the spool's Redis is killed and stays away", "queue", "spool-away", 120, 90, 0.0),
-    Fault("replica", "one replica is killed and stays away", "api", "replica-missing", 300, 120, 0.01),
-    Fault("disk", "the spool's space is used up by a ballast", "queue", "spool-nearly-full", 120, 60, 0.0),
+    # First: what fires a second time is told no sooner than its cooldown allows, and here it has to be told.
     Fault(
         "webhook",
         "the receiver of alerts refuses, while the cache is away so that there is something to tell",
@@ -43,6 +39,11 @@ FAULTS = (
         0.0,
         needs_receiver=True,
     ),
+    Fault("db", "the database is killed and stays away", "db", "database-away", 90, 180, 1.0),
+    Fault("cache", "the cache is killed and stays away", "cache", "cache-away", 120, 90, 0.0),
+    Fault("queue", "the spool's Redis is killed and stays away", "queue", "spool-away", 120, 90, 0.0),
+    Fault("replica", "one replica is killed and stays away", "api", "replica-missing", 300, 120, 0.01),
+    Fault("disk", "the spool's space is used up by a ballast", "queue", "spool-nearly-full", 120, 60, 0.0),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
 

@@ -126,7 +126,7 @@ def awaited(holds: Callable[[], bool], within_s: float) -> bool:
 
 
 def _delivered(fault: Fault, receiver: Receiver | None) -> bool | None:
-    """Whether the alert and its end both reached the receiver, the end at least."""
-    if receiver is None:
+    """Whether the end of the alert reached a receiver that refused before; None where none did."""
+    if receiver is None or not fault.needs_receiver:
         return None
     return awaited(lambda: receiver.told(fault.alert, "resolved"), ALERT_ENDS_WITHIN_S)

@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from tests.e2e.conftest import Stack, eventually
 
 ROWS = 120
+# Young enough to be kept.
+WHEN = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
 
 def test_an_export_comes_back_row_by_row_and_nothing_else_does(kept: Stack, tmp_path: Path) -> None:
     run_id = f"portable-{secrets.token_hex(3)}"
-    post(kept, run_id, range(ROWS))
+    assert set(post(kept, run_id, range(ROWS))) == {201}
     file = tmp_path / "whole.amas"
     exported = as_json(kept.amas("backup", "export", str(file), "--json").stdout)
     assert exported["decisions"] >= ROWS
@@ -90,7 +93,7 @@ def trace(run_id: str, number: int) -> dict[str, Any]:
     return {
         "decisionId": trace_id(run_id, number),
         "userId": "portable",
-        "occurredAt": "2026-01-02T03:04:05Z",
+        "occurredAt": WHEN,
         "action": "show",
         "durationMs": number,
         "stateSnapshot": {"слово": "\U0001f600", "n": number},

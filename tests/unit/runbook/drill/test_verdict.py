@@ -80,8 +80,12 @@ def test_everything_is_all_that_can_be_drilled_there() -> None:
     assert chosen("db", has_receiver=False) == [DB]
 
 
+def test_what_has_to_be_told_is_drilled_before_a_cooldown_could_hold_it_back() -> None:
+    assert [fault.needs_receiver for fault in FAULTS] == [True, *[False] * (len(FAULTS) - 1)]
+
+
 @pytest.mark.parametrize(
-    ("name", "told"), [("meteor", "there are db, cache"), ("webhook", "a stack of its own")]
+    ("name", "told"), [("meteor", "there are webhook, db"), ("webhook", "a stack of its own")]
 )
 def test_what_cannot_be_drilled_there_is_refused(name: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
