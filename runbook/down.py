@@ -15,6 +15,9 @@ from runbook.up.record import read_record
 from runbook.up.sole import free_stale_lock, sole_run
 from runbook.volumes import data_volumes
 
+# As long as the slowest part needs to end well.
+STRAY_GRACE_S = 90
+
 
 @dataclass(frozen=True)
 class Gone:
@@ -93,6 +96,16 @@ def _settle(stack: Stack, engine: Engine, progress: Progress) -> None:
     free_stale_lock(stack, progress)
     if read_record(stack.name) is not None:
         clear_away(stack, engine, folder_of(datetime.now(UTC)), progress)
+    _sweep(stack, engine, progress)
+
+
+def _sweep(stack: Stack, engine: Engine, progress: Progress) -> None:
+    """A killed `pulumi up` leaves no record; what it made holds volumes and network until pulumi gives up."""
+    known = {resource.get("id") for resource in stack.export().get("resources") or []}
+    for one in engine.containers(stack.name):
+        if one.id not in known:
+            progress.say(f"removing {one.name}, which pulumi does not know")
+            engine.remove_container(one, STRAY_GRACE_S)
 
 
 def _destroy(stack: Stack, flags: list[str], progress: Progress) -> None:

@@ -23,6 +23,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return 0
 
     monkeypatch.setattr(Stack, "destroy", destroy)
+    monkeypatch.setattr(Stack, "export", lambda _stack: {"resources": [{"id": container("api").id}]})
     monkeypatch.setattr(Stack, "unprotect_all", lambda _stack: made.append("unprotect"))
     monkeypatch.setattr(Stack, "remove", lambda _stack: made.append("remove"))
     return made
@@ -71,6 +72,7 @@ def test_a_destroy_that_fails_tells_why(monkeypatch: pytest.MonkeyPatch) -> None
         return 255
 
     monkeypatch.setattr(Stack, "destroy", destroy)
+    monkeypatch.setattr(Stack, "export", lambda _stack: {})
     with pytest.raises(CheckFailed, match="network has active endpoints"):
         take_down(Stack("local"), MemoryEngine(), Progress())
 
@@ -85,3 +87,12 @@ def test_what_a_killed_up_made_goes_before_pulumi_destroys(
     take_down(Stack("local"), engine, Progress())
     assert engine.held == []
     assert calls == ["put right", "destroy --exclude-protected=true"]
+
+
+def test_a_container_that_pulumi_does_not_know_goes_before_it_destroys(calls: list[str]) -> None:
+    """A plain `pulumi up` that was killed leaves one, and no record."""
+    stray = container("api", id="0123stray", name="amas-local-api-1-ab12")
+    engine = MemoryEngine(held=[stray], volumes=dict(VOLUMES))
+    take_down(Stack("local"), engine, Progress())
+    assert engine.held == []
+    assert calls == ["destroy --exclude-protected=true"]
