@@ -172,14 +172,15 @@ def _build(engine: docker.DockerClient, plan: Plan, standing: Lock) -> Image:
 
 def _follow(answers: Iterable[Mapping[str, Any]], name: str, log: Path) -> str:
     """Writes the build's output as it comes; the image's id in the end."""
-    image_id = ""
+    image_id, failed = "", False
     with log.open("a") as out:
+        # To its end also after an error: an answer half read would hold its connection.
         for answer in answers:
             out.write(plain(answer.get("stream", "") or answer.get("error", "")))
             image_id = answer.get("aux", {}).get("ID", image_id)
-            if "error" in answer:
-                out.flush()
-                raise build_failure(name, log)
+            failed = failed or "error" in answer
+    if failed:
+        raise build_failure(name, log)
     return image_id
 
 

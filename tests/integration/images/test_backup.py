@@ -1,6 +1,7 @@
 """Backups of a real database by the backup image: taken, proven, and not proven when something is wrong."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,8 +155,9 @@ def test_a_proof_finds_every_row_and_those_that_came_after_the_backup(site: Site
 
 
 def test_status_shows_the_ages_and_how_wal_comes_in(site: Site) -> None:
-    found = {one["name"]: one["state"] for one in site.told("status")["checks"]}
-    assert {name for name, state in found.items() if state == "failed"} == set()
+    """What the last proof said is another test's matter: it may have been made to fail."""
+    found = {one["name"]: one["state"] for one in json.loads(site.amas("status", "--json").text)["checks"]}
+    assert {name for name, state in found.items() if state == "failed"} <= {"restore proof"}
     assert found["newest backup"] == found["WAL receiver"] == found["replication slot"] == "ok"
 
 
@@ -221,7 +223,7 @@ def test_a_full_scratch_disk_is_no_proof(site: Site) -> None:
     words = ["amas-backup", "amas", "backup", "prove"]
     container = site.lab.run("backup", words, volumes=volumes, network=site.network, memory_mb=512)
     assert ended(container) == 1
-    assert "the scratch disk is full: 32 MiB free" in log(container)
+    assert re.search(r"the scratch disk is full: 3[0-2] MiB free, \d+ MiB needed", log(container))
 
 
 def test_a_proof_that_hangs_is_ended_with_its_server(site: Site) -> None:
@@ -231,6 +233,7 @@ def test_a_proof_that_hangs_is_ended_with_its_server(site: Site) -> None:
 
 
 def test_a_failed_proof_is_told_by_status_until_the_next_one(site: Site) -> None:
+    site.refused("prove", "--limit-s", "1")
     status = site.amas("status", "--json")
     assert status.exit_code == 1
     (proof,) = [one for one in json.loads(status.text)["checks"] if one["name"] == "restore proof"]
