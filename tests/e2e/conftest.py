@@ -63,8 +63,8 @@ class Stack:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The lifecycle restarts the engine: last, so that no other test meets a stack that is coming back."""
-    items.sort(key=lambda item: "test_lifecycle" in item.nodeid)
+    """First a stack as it came up: verbs leave a history. Last the lifecycle: it restarts the engine."""
+    items.sort(key=lambda item: ("test_lifecycle" in item.nodeid) - ("test_standing" in item.nodeid))
 
 
 @pytest.fixture(scope="session")
