@@ -48,6 +48,7 @@ PROOFS = {
             "--ignore tests/faults/test_stores_away.py",
             "--ignore tests/faults/test_backup_away.py",
             "--ignore tests/faults/test_restore.py",
+            "--ignore tests/faults/test_drill.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
