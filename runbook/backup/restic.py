@@ -16,8 +16,10 @@ from runbook.backup import offsite_login
 from runbook.backup.place import DEFAULT_OFFSITE, Place
 from runbook.errors import CheckFailed, EnvironmentMissing
 
-NO_REPOSITORY = 10
+NO_REPOSITORY, LATE = 10, 124
 SAID_LINES = 3
+# restic asks a place that is not there for a quarter of an hour, and says why only then.
+ANSWERS_WITHIN_S = 60.0
 HOST = "amas"
 _WINDOW = re.compile(r"RECOVERY WINDOW OF (\d+) (DAYS|WEEKS|MONTHS)")
 _REDUNDANCY = re.compile(r"REDUNDANCY (\d+)")
@@ -32,7 +34,7 @@ class Restic:
 
     def ensure_repository(self) -> bool:
         """True when it was made just now."""
-        done = self._run(["cat", "config"])
+        done = self._run(["cat", "config"], within_s=ANSWERS_WITHIN_S)
         if done.returncode == NO_REPOSITORY:
             self._asked("init")
             return True
@@ -66,14 +68,20 @@ class Restic:
         self._refuse_failed(words[0], done)
         return done.stdout
 
-    def _run(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["restic", *self.options, *words],
-            env=dict(self.environment),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def _run(self, words: Sequence[str], within_s: float | None = None) -> subprocess.CompletedProcess[str]:
+        command = ["restic", *self.options, *words]
+        try:
+            return subprocess.run(
+                command,
+                env=dict(self.environment),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=within_s,
+            )
+        except subprocess.TimeoutExpired as late:
+            said = late.stderr if isinstance(late.stderr, bytes) else b""
+            return subprocess.CompletedProcess(command, LATE, "", said.decode(errors="replace"))
 
     def _refuse_failed(self, what: str, done: subprocess.CompletedProcess[str]) -> None:
         if done.returncode != 0:

@@ -6,7 +6,7 @@ import pytest
 
 from runbook.backup import restic
 from runbook.backup.place import Place
-from runbook.errors import EnvironmentMissing
+from runbook.errors import CheckFailed, EnvironmentMissing
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,14 @@ def test_secrets_reach_it_by_files_alone(tmp_path: Path) -> None:
 def test_without_a_password_the_next_command_is_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentMissing, match="nothing opens the copy off site"):
         restic.of(Place(tmp_path, secrets=tmp_path), {})
+
+
+def test_a_place_that_does_not_answer_is_told_with_what_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "restic"
+    program.write_text("#!/bin/sh\necho 'the specified bucket does not exist' >&2\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(restic, "ANSWERS_WITHIN_S", 0.2)
+    with pytest.raises(CheckFailed, match="cat config ended with 124: the specified bucket does not exist"):
+        restic.Restic({"PATH": f"{tmp_path}:/bin:/usr/bin"}).ensure_repository()
