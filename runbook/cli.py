@@ -28,6 +28,7 @@ from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
+from runbook.agent import command as agents
 from runbook.audit import command as audits
 from runbook.connections import connections
 from runbook.contacts import contacts
@@ -41,6 +42,7 @@ from runbook.keys import key_of
 from runbook.options import AsJson, StackName, Url
 from runbook.restore import inside
 from runbook.review import review
+from runbook.scale import command as scaling
 from runbook.schedule.command import app as schedule_app
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
@@ -75,6 +77,8 @@ app.add_typer(incidents.app, name="incident")
 app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
+app.add_typer(scaling.app, name="scale")
+app.add_typer(agents.app, name="agent", hidden=True)
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")
 app.command()(traffic)
