@@ -28,7 +28,6 @@ from runbook import down as downs
 from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
-from runbook.agent import command as agents
 from runbook.audit import command as audits
 from runbook.connections import connections
 from runbook.contacts import contacts
@@ -78,7 +77,6 @@ app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
 app.add_typer(scaling.app, name="scale")
-app.add_typer(agents.app, name="agent", hidden=True)
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")
 app.command()(traffic)
