@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STACK_LABEL = "amas.stack"
 PART_LABEL = "amas.part"
+BURST_LABEL = "amas.burst"
 BEGIN_WITH = "./scripts/up"
 # What runs once asks a package source at most.
 ONCE_WITHIN_S = 300
@@ -45,6 +46,8 @@ class Container:
     ports: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
+    # Made by the agent: pulumi does not know it.
+    burst: bool = False
 
     @property
     def is_job(self) -> bool:
@@ -287,6 +290,7 @@ def container_facts(attributes: dict[str, Any]) -> Container:
         ports=published(attributes["NetworkSettings"].get("Ports") or {}),
         networks=tuple(sorted(networks)),
         volumes=tuple(sorted(one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name"))),
+        burst=BURST_LABEL in config["Labels"],
     )
 
 
