@@ -26,6 +26,7 @@ BEGIN_WITH = "./scripts/up"
 # What runs once asks a package source at most.
 ONCE_WITHIN_S = 300
 JOB_S = 300
+CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class DockerEngine:
 
     def remove_container(self, container: Container, grace_s: int) -> None:
         """Stopped first, so that it may drain; one that has gone meanwhile is as good."""
-        with contextlib.suppress(_not_found()):
+        with _gone_is_as_good():
             one = self._client.containers.get(container.id)
             one.stop(timeout=grace_s)
             one.remove(force=True)
@@ -330,11 +331,18 @@ def _filter(stack: str) -> dict[str, str]:
     return {"label": f"{STACK_LABEL}={stack}"}
 
 
-def _not_found() -> type[Exception]:
+@contextlib.contextmanager
+def _gone_is_as_good() -> Iterator[None]:
+    """Also one that somebody else, such as the agent, is just removing."""
     import docker  # noqa: PLC0415 - host only: absent from the runbook image
 
-    found: type[Exception] = docker.errors.NotFound
-    return found
+    try:
+        yield
+    except docker.errors.NotFound:
+        pass
+    except docker.errors.APIError as error:
+        if error.status_code != CONFLICT or "already in progress" not in str(error):
+            raise
 
 
 def _epoch(moment: datetime | None) -> float | None:

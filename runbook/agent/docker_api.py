@@ -1,5 +1,6 @@
 """The engine's HTTP API over its socket: only the calls that the agent's orders need."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any, Self
@@ -19,6 +20,10 @@ PART = "api"
 
 class EngineFailed(CheckFailed):
     """The engine did not answer, or not as it was asked."""
+
+
+class Gone(EngineFailed):
+    """What was asked for is not there, or not for long."""
 
 
 class DockerApi:
@@ -58,9 +63,10 @@ class DockerApi:
         return made
 
     def remove(self, container: str, grace_s: int) -> None:
-        """Stopped first, so that it drains."""
-        self._call("POST", f"/containers/{container}/stop", {"t": str(grace_s)}, within_s=grace_s)
-        self._call("DELETE", f"/containers/{container}", {"force": "true"})
+        """Stopped first, so that it drains; an `up` that removes it too is as good."""
+        with contextlib.suppress(Gone):
+            self._call("POST", f"/containers/{container}/stop", {"t": str(grace_s)}, within_s=grace_s)
+            self._call("DELETE", f"/containers/{container}", {"force": "true"})
 
     def restart(self, container: str, grace_s: int) -> None:
         self._call("POST", f"/containers/{container}/restart", {"t": str(grace_s)}, within_s=grace_s)
@@ -81,7 +87,6 @@ class DockerApi:
         body: Mapping[str, Any] | None = None,
         within_s: float = 0.0,
     ) -> httpx.Response:
-        """What is as it should be already (304), or has gone (404 of a stop or removal), is as good."""
         try:
             answer = self._client.request(
                 method, path, params=parameters, json=body, timeout=TIMEOUT_S + within_s
@@ -90,6 +95,8 @@ class DockerApi:
             raise EngineFailed(
                 f"the Docker engine does not answer: {reason or type(reason).__name__}"
             ) from None
+        if answer.status_code == httpx.codes.NOT_FOUND or "already in progress" in answer.text[:300]:
+            raise Gone(f"the Docker engine: {answer.text[:200].strip()}")
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             raise EngineFailed(f"the Docker engine: {answer.status_code} {answer.text[:200].strip()}")
         return answer

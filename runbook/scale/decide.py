@@ -280,7 +280,7 @@ class _Look:
         if running:
             return f"{self._words(running[0])} for {self._lasted(running[0]):.0f} s"
         return (
-            f"calm for {self._lasted(CALM):.0f} s" if CALM in self.state.since else "neither calm nor pressed"
+            f"calm for {self._lasted(CALM):.0f} s" if CALM in self.state.since else "no trigger holds"
         )
 
     def _useless(self) -> str | None:
