@@ -279,9 +279,7 @@ class _Look:
         running = [name for name in TRIGGERS if name in self.state.since]
         if running:
             return f"{self._words(running[0])} for {self._lasted(running[0]):.0f} s"
-        return (
-            f"calm for {self._lasted(CALM):.0f} s" if CALM in self.state.since else "no trigger holds"
-        )
+        return f"calm for {self._lasted(CALM):.0f} s" if CALM in self.state.since else "no trigger holds"
 
     def _useless(self) -> str | None:
         if any(one.stale for one in self.seen.burst):

@@ -7,7 +7,7 @@ from itertools import pairwise
 from runbook.scale.decide import Action, Blind, Decision, Replica, Rules, Signals, State, decide
 from runbook.scale.traces import Trace
 
-LOOK_EVERY_S = 20.0
+LOOK_EVERY_S = 10.0
 START_S = 12.0
 DRAIN_S = 5.0
 # The objective of the runbook.

@@ -46,7 +46,7 @@ TRACES: Mapping[str, Trace] = {
         Trace("step", "nine times the load for two hours", 6 * HOUR_S, step),
         Trace("spike", "two minutes of ten times the load, each half hour", 4 * HOUR_S, spike),
         Trace("diurnal", "a day, its noon ten times its night", 24 * HOUR_S, diurnal),
-        Trace("leak", "every replica leaks 60 MB an hour", 24 * HOUR_S, flat, leak_mb_per_h=60.0),
+        Trace("leak", "every replica leaks 120 MB an hour", 12 * HOUR_S, flat, leak_mb_per_h=120.0),
         Trace(
             "outage",
             "the step, and nothing can be seen for an hour in its middle and at its end",

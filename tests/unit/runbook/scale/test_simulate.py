@@ -1,5 +1,6 @@
 """The whole story of each trace, with the rules a stack has by default."""
 
+import functools
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ RULES = Rules(least=2, most=6)
 POINTS = {name: simulated(trace, RULES) for name, trace in TRACES.items()}
 
 
+@functools.cache
 def verdict(name: str) -> Verdict:
     return judged(TRACES[name], RULES, POINTS[name])
 
