@@ -49,6 +49,7 @@ PROOFS = {
             "--ignore tests/faults/test_backup_away.py",
             "--ignore tests/faults/test_restore.py",
             "--ignore tests/faults/test_drill.py",
+            "--ignore tests/faults/test_scale.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
@@ -90,6 +91,18 @@ PROOFS = {
         "Each fault of the drill loses nothing acknowledged, is told in time and well again in time",
         tests("tests/faults/test_drill.py", "-s"),
         ("tests/faults/test_drill.py", "runbook/drill", "service", "infra"),
+    ),
+    "scale": Proof(
+        "Load past its trigger brings a replica in time, its end takes it away; a release sweeps the burst "
+        "and a full memory is restarted without a failed request; the agent does nothing it has no word for",
+        tests("tests/faults/test_scale.py", "-s"),
+        (
+            "tests/faults/test_scale.py",
+            "runbook/agent",
+            "runbook/scale",
+            "runbook/up/burst.py",
+            "infra/components/autoscaler.py",
+        ),
     ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.api import Api
 from runbook.cli import app, run
-from runbook.scale import command
+from runbook.scale import command, settings
 from runbook.scale.decide import Replica, Rules, Signals
 from runbook.scale.exposed import Standing
 from runbook.testing import MemoryEngine, container
@@ -116,7 +116,7 @@ def test_an_order_that_was_not_taken_is_told(
 def test_in_its_own_container_an_order_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
     monkeypatch.setenv("AMAS_AGENT_SOCKET", "/agent/orders.sock")
-    monkeypatch.setattr(command.settings, "put_order", kept.append)
+    monkeypatch.setattr(settings, "put_order", kept.append)
     assert amas("to", "4", "--for", "0s") == 0
     assert [one.replicas for one in kept] == [4]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -232,8 +233,11 @@ class World:
             self.replicas.remove(next(one for one in reversed(self.replicas) if one.burst))
 
 
+Reports = list[tuple[float | None, float | None, bool]]
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> list[tuple[float, dict[str, object] | None, list[tuple[object, ...]]]]:
+def histories(draw: st.DrawFn) -> list[tuple[float, dict[str, Any] | None, Reports]]:
     step = st.tuples(
         st.floats(1, 200),
         st.one_of(
@@ -265,7 +269,9 @@ def histories(draw: st.DrawFn) -> list[tuple[float, dict[str, object] | None, li
     ),
     obeys=st.booleans(),
 )
-def test_whatever_is_seen_the_bounds_hold(history, rules: Rules, obeys: bool) -> None:  # type: ignore[no-untyped-def]
+def test_whatever_is_seen_the_bounds_hold(
+    history: list[tuple[float, dict[str, Any] | None, Reports]], rules: Rules, obeys: bool
+) -> None:
     world, state, now = World(), State(), 0.0
     turns: list[float] = []
     direction = 0
