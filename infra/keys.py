@@ -106,8 +106,8 @@ KEYS: tuple[Key, ...] = (
         "boolean",
         True,
         None,
-        "Add replicas under load and take them away after it, up to what `maxReplicas` and the connections "
-        "leave beside a roll; one container, the agent, then holds the Docker socket",
+        "Add replicas under load, take them away after it, leaving room for a roll; "
+        "one container, the agent, then holds the Docker socket",
     ),
     Key("autoscaleDryRun", "boolean", False, None, "Only say what would be done"),
     Key(
