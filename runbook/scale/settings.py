@@ -41,7 +41,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         Rules(bounds["least"], bounds["most"], **given),
         dry_run=environ.get("AMAS_SCALE_DRY_RUN") == "true",
-        every_s=float(environ.get("AMAS_SCALE_EVERY_S", "10")),
+        every_s=float(environ.get("AMAS_SCALE_EVERY_S", "5")),
         agent_socket=Path(_wanted(environ, "AMAS_AGENT_SOCKET")),
     )
 

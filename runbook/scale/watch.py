@@ -18,7 +18,7 @@ from runbook.scale.decide import Action, Blind, Decision, Order, Signals, State
 from runbook.scale.exposed import Metrics, Standing
 
 # What may pass between two looks before the container counts as ill.
-MISSED_LOOKS = 6
+MISSED_LOOKS = 12
 Tell = Callable[[Mapping[str, Any]], None]
 
 
