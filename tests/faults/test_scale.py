@@ -223,7 +223,7 @@ def loaded(stack: Stack, folder: Path) -> subprocess.Popen[str]:
     variables = {
         "URL": stack.url,
         "KEY_FILE": str(file),
-        "RUN_ID": f"scale-{uuid.uuid4().hex[:8]}",
+        "PREFIX": f"scale-{uuid.uuid4().hex[:8]}",
         "CLIENTS": str(CLIENTS),
         "LASTS": f"{LOAD_S}s",
         "K6_NO_USAGE_REPORT": "true",

@@ -1,12 +1,12 @@
 // So many clients that each post a decision as soon as the last one is answered: latency grows with the queue.
-// Environment: URL, KEY_FILE, RUN_ID, CLIENTS, LASTS.
+// Without a run's id: the latency of runs is no measure of what users get, and scales nothing.
+// Environment: URL, KEY_FILE, PREFIX, CLIENTS, LASTS.
 import http from "k6/http";
 import exec from "k6/execution";
 
 const headers = {
   Authorization: `Bearer ${open(__ENV.KEY_FILE).trim()}`,
   "Content-Type": "application/json",
-  "X-Amas-Run-Id": __ENV.RUN_ID,
 };
 
 export const options = {
@@ -16,7 +16,7 @@ export const options = {
 };
 
 export default function post() {
-  const decisionId = `${__ENV.RUN_ID}-${exec.vu.idInTest}-${exec.vu.iterationInScenario}`;
+  const decisionId = `${__ENV.PREFIX}-${exec.vu.idInTest}-${exec.vu.iterationInScenario}`;
   const trace = {
     decisionId,
     userId: "load",
