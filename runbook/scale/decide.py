@@ -11,7 +11,7 @@ CALM_LATENCY = 0.6
 CALM_QUEUE = 0.5
 CPU, LATENCY, QUEUE, CALM = "cpu", "latency", "queue", "calm"
 TRIGGERS = (CPU, LATENCY, QUEUE)
-_MEMORY = "memory:"
+_MEMORY, _ILL = "memory:", "ill:"
 
 
 class Action(StrEnum):
@@ -31,7 +31,6 @@ class Replica:
     id: str
     burst: bool = False
     healthy: bool = True
-    age_s: float = 1e9
     # Made from what the configured replicas no longer are.
     stale: bool = False
     cpu_percent: float | None = None
@@ -166,6 +165,8 @@ def conditions(seen: Signals, rules: Rules) -> Iterator[str]:
     for one in seen.replicas:
         if one.memory_percent is not None and one.memory_percent > rules.memory_percent:
             yield _MEMORY + one.id
+        if one.burst and not one.healthy:
+            yield _ILL + one.id
 
 
 def is_calm(seen: Signals, rules: Rules) -> bool:
@@ -212,13 +213,16 @@ class _Look:
         return len(self.seen.replicas)
 
     def unsettled(self) -> Decision | None:
-        """While replicas come or go by other hands, or one has just been made, nothing is measured."""
+        """While replicas come or go by other hands, or a burst is starting, nothing is measured.
+
+        A configured replica that is ill is no reason to wait: the others carry its load.
+        """
         if self.seen.rolling or self.count - len(self.seen.burst) > self.rules.least:
             return hold("a release is on its way")
         useless = self._useless()
         if useless is not None:
             return Decision(Action.SWEEP, useless)
-        starting = [one.id for one in self.seen.replicas if self._is_starting(one)]
+        starting = [one.id for one in self.seen.burst if not one.healthy]
         return hold(f"{starting[0]} is starting") if starting else None
 
     def ordered(self) -> Decision | None:
@@ -284,7 +288,8 @@ class _Look:
     def _useless(self) -> str | None:
         if any(one.stale for one in self.seen.burst):
             return "a burst replica is of an earlier release"
-        ill = [one for one in self.seen.burst if not one.healthy and one.age_s > self.rules.start_within_s]
+        # By what was seen, not by its age: one that ends again and again is always young.
+        ill = [one for one in self.seen.burst if self._lasted(_ILL + one.id) >= self.rules.start_within_s]
         if ill:
             return f"{ill[0].id} was not healthy within {self.rules.start_within_s:.0f} s"
         if self.count > self.rules.most and self.seen.burst:
@@ -298,9 +303,6 @@ class _Look:
             if one.memory_percent is not None and self._lasted(_MEMORY + one.id) >= self.rules.out_after_s
         ]
         return max(heavy, key=lambda one: one.memory_percent or 0.0, default=None)
-
-    def _is_starting(self, one: Replica) -> bool:
-        return not one.healthy and one.age_s <= self.rules.start_within_s
 
     def _all_report(self) -> bool:
         return all(one.reports and one.healthy for one in self.seen.replicas)

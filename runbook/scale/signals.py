@@ -96,7 +96,6 @@ def _replica(held: Mapping[str, Any], told: Mapping[str, Any] | None, interval_s
         str(held["id"])[:SHORT],
         bool(held["burst"]),
         bool(held["healthy"]),
-        age_s,
         bool(held["stale"]),
         cpu,
         memory,

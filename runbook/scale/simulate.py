@@ -142,7 +142,7 @@ def _reported(cluster: _Cluster, cpu: float, now: float) -> tuple[Replica, ...]:
     for one in cluster.standing:
         healthy = one.ready_at <= now
         told = (cpu, cluster.memory_percent(one, now)) if healthy else (None, None)
-        found.append(Replica(one.id, one.burst, healthy, now - one.born_at, False, *told))
+        found.append(Replica(one.id, one.burst, healthy, False, *told))
     return tuple(found)
 
 

@@ -136,10 +136,9 @@ def test_a_release_on_its_way_is_left_alone() -> None:
     ("burst", "rules", "words"),
     [
         (replace(BURST, stale=True), RULES, "earlier release"),
-        (replace(BURST, healthy=False, age_s=181), RULES, "was not healthy within 180 s"),
         (BURST, replace(RULES, most=1), "1 is the most"),
     ],
-    ids=["stale", "did not start", "too many"],
+    ids=["stale", "too many"],
 )
 def test_a_useless_burst_is_swept_at_once(burst: Replica, rules: Rules, words: str) -> None:
     decision, state = decide(Signals((BASE, burst)), State(), rules, 0)
@@ -149,8 +148,20 @@ def test_a_useless_burst_is_swept_at_once(burst: Replica, rules: Rules, words: s
 
 
 def test_nothing_is_decided_while_one_is_starting() -> None:
-    told, _ = looks(Signals((BUSY.replicas[0], replace(BURST, healthy=False, age_s=5))), 600)
+    told, _ = looks(Signals((BUSY.replicas[0], replace(BURST, healthy=False))), 150)
     assert {decision.reason for _, decision in told} == {"burst0 is starting"}
+
+
+def test_a_burst_that_does_not_become_healthy_is_swept() -> None:
+    told, _ = looks(Signals((BASE, replace(BURST, healthy=False))), 180)
+    assert first(told, Action.SWEEP) == 180
+    assert told[-1][1].reason == "burst0 was not healthy within 180 s"
+
+
+def test_a_configured_replica_that_is_ill_keeps_no_other_from_coming() -> None:
+    ill = replace(BASE, id="base1", healthy=False, cpu_percent=None)
+    told, _ = looks(Signals((BUSY.replicas[0], ill)), 300, rules=replace(RULES, least=2))
+    assert first(told, Action.GROW) == 300
 
 
 HEAVY = replace(BASE, id="base1", memory_percent=85)

@@ -57,7 +57,7 @@ def told(**changes: Any) -> Told:
 
 def test_a_look_has_each_replica_with_what_it_reports() -> None:
     found = understood(told(), NOW)
-    expected = Replica("0123456789ab", age_s=500.0, cpu_percent=55.0, memory_percent=40.0)
+    expected = Replica("0123456789ab", cpu_percent=55.0, memory_percent=40.0)
     assert found == Signals((expected,), p95_ms=30.0, queue_age_s=0.5)
 
 
