@@ -41,9 +41,11 @@ def lines(state: Facts) -> list[str]:
     rules, seen, decided = state["rules"], state["signals"], state["decision"]
     change, order = state["lastChange"], state["order"]
     bounds = f"{rules['least']} to {rules['most']} replicas"
+    full = rules["most"] <= rules["least"]
     return [
         "",
         f"bounds    {bounds}{', dry run: nothing is done' if state['dryRun'] else ''}",
+        *(["but       no room beside a roll: raise maxReplicas or dbMaxConnections"] if full else []),
         f"more      {_more(rules)}, for {seconds(rules['out_after_s'])}",
         f"fewer     after {seconds(rules['in_after_s'])} of calm",
         f"cooldown  {seconds(rules['cooldown_s'])} between two changes",

@@ -55,6 +55,16 @@ def test_status_tells_what_is_seen_and_decided(
     assert json.loads(capsys.readouterr().out)["ok"]
 
 
+def test_status_says_when_there_is_no_room(
+    engine: MemoryEngine, standing: Standing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amas("status")
+    assert "no room" not in capsys.readouterr().out
+    standing.rules = Rules(4, 4)
+    amas("status")
+    assert "raise maxReplicas or dbMaxConnections" in " ".join(capsys.readouterr().out.split())
+
+
 def test_status_fails_while_it_is_blind(
     engine: MemoryEngine, standing: Standing, capsys: pytest.CaptureFixture[str]
 ) -> None:
