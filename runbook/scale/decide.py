@@ -1,5 +1,6 @@
 """One look, one step: a replica more, one less, a restart, or nothing. Pure; `now` only ever grows."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -9,6 +10,9 @@ GROWING, SHRINKING = 1, -1
 CALM_CPU = 0.7
 CALM_LATENCY = 0.6
 CALM_QUEUE = 0.5
+# A replica that helped brought what it came for down by this much. Where it is not the replicas that are
+# short of something, but the database or the host's cores, each further one makes it worse.
+HELPED = 0.9
 CPU, LATENCY, QUEUE, CALM = "cpu", "latency", "queue", "calm"
 TRIGGERS = (CPU, LATENCY, QUEUE)
 _MEMORY, _ILL = "memory:", "ill:"
@@ -105,16 +109,19 @@ class State:
     since: Mapping[str, float] = field(default_factory=dict)
     changed_at: float | None = None
     direction: int = 0
+    # What stood against a trigger when a replica was last made for it, for as long as the trigger holds.
+    tried: Mapping[str, float] = field(default_factory=dict)
     restarted_at: float | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`replica` is set for a restart alone."""
+    """`replica` is set for a restart alone, `trigger` where one more comes for latency or queue age."""
 
     action: Action
     reason: str
     replica: str | None = None
+    trigger: str | None = None
 
 
 Step = tuple[Decision, State]
@@ -129,7 +136,7 @@ def decide(seen: Signals | Blind, state: State, rules: Rules, now: float, order:
     for step in (look.unsettled, look.ordered, look.needed, look.heavy, look.idle):
         found = step()
         if found is not None:
-            return found, after(found, state, now)
+            return found, after(found, state, seen, now)
     return hold(look.calm_words()), state
 
 
@@ -146,9 +153,9 @@ def looked(seen: Signals, state: State, rules: Rules, now: float) -> State:
     """Since when each condition has held, without a gap in what was seen."""
     unbroken = state.seen_at is not None and now - state.seen_at <= rules.blind_after_s
     before = state.since if unbroken else {}
-    return replace(
-        state, seen_at=now, since={name: before.get(name, now) for name in conditions(seen, rules)}
-    )
+    since = {name: before.get(name, now) for name in conditions(seen, rules)}
+    tried = {name: value for name, value in state.tried.items() if name in since}
+    return replace(state, seen_at=now, since=since, tried=tried)
 
 
 def conditions(seen: Signals, rules: Rules) -> Iterator[str]:
@@ -183,11 +190,18 @@ def is_calm(seen: Signals, rules: Rules) -> bool:
     )
 
 
-def after(decision: Decision, state: State, now: float) -> State:
+def pressure(seen: Signals, trigger: str) -> float:
+    """What stands against it now."""
+    return (seen.p95_ms or 0.0) if trigger == LATENCY else seen.queue_age_s
+
+
+def after(decision: Decision, state: State, seen: Signals, now: float) -> State:
     """A step that fails counts like one that was taken: it is tried again only after the cooldown."""
     match decision.action:
         case Action.GROW:
-            return replace(state, changed_at=now, direction=GROWING)
+            name = decision.trigger
+            tried = {**state.tried, name: pressure(seen, name)} if name else state.tried
+            return replace(state, changed_at=now, direction=GROWING, tried=tried)
         case Action.SHRINK:
             return replace(state, changed_at=now, direction=SHRINKING)
         case Action.SWEEP:
@@ -253,7 +267,12 @@ class _Look:
         if not self.seen.database_up:
             return hold(f"{why}, but the database is away: one more would not help")
         waits = self._cooling(self.rules.cooldown_s)
-        return hold(f"{why}; the last change was {waits}") if waits else Decision(Action.GROW, why)
+        if waits:
+            return hold(f"{why}; the last change was {waits}")
+        trigger = fired[0] if fired[0] != CPU else None
+        if trigger and pressure(self.seen, trigger) > HELPED * self.state.tried.get(trigger, math.inf):
+            return hold(f"{why}, but the last one did not help: it is not the replicas that are short")
+        return Decision(Action.GROW, why, trigger=trigger)
 
     def heavy(self) -> Decision | None:
         """A restart of the one that holds too much memory, when another serves meanwhile."""

@@ -84,6 +84,26 @@ def test_the_next_one_comes_after_the_cooldown() -> None:
     assert [at for at, decision in told if decision.action is Action.GROW] == [300, 420, 540]
 
 
+def slow(p95_ms: float, cpu: float = 20.0) -> Signals:
+    return Signals((replace(BASE, cpu_percent=cpu),), p95_ms=p95_ms)
+
+
+def test_where_one_more_did_not_help_no_further_comes_while_it_is_slow() -> None:
+    told, state = looks(slow(500), 1200)
+    assert [at for at, decision in told if decision.action is Action.GROW] == [300]
+    assert told[-1][1].reason.endswith("but the last one did not help: it is not the replicas that are short")
+    _, state = decide(slow(50), state, RULES, 1230)
+    told, _ = looks(slow(500), 300, state, begin=1260)
+    assert first(told, Action.GROW) == 1560
+
+
+def test_where_it_helped_or_the_cpu_is_short_a_further_one_comes() -> None:
+    _, state = looks(slow(500), 390)
+    assert decide(slow(440), state, RULES, 420)[0].action is Action.GROW
+    told, _ = looks(slow(500, cpu=90), 600)
+    assert [at for at, decision in told if decision.action is Action.GROW] == [300, 420, 540]
+
+
 def test_at_the_ceiling_nothing_more_is_asked_for_and_it_says_so() -> None:
     told, _ = looks(BUSY, 600, rules=replace(RULES, most=1))
     assert {decision.action for _, decision in told} == {Action.HOLD}
