@@ -42,6 +42,13 @@ class Config:
         """What the database is to keep: without backups nobody receives its WAL."""
         return self.text("walDurability") if self.flag("backups") else "async"
 
+    @property
+    def most_replicas(self) -> int:
+        """With those that come by themselves: so many that a roll still has its places and connections."""
+        least, pool = self.integer("replicas"), self.integer("dbConnectionPoolSize")
+        connections = (self.integer("dbMaxConnections") - RESERVED_CONNECTIONS) // pool
+        return max(least, min(self.integer("maxReplicas"), connections) - least)
+
     def secret(self, name: str) -> pulumi.Output[str]:
         return self.secrets[name]
 

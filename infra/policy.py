@@ -8,6 +8,9 @@ from typing import Any
 Inputs = Mapping[str, Any]
 """A container's inputs under the provider's snake_case names; values may still be Pulumi outputs."""
 
+# Whoever may write to it is root on the host: one part has it, and that one has nothing else.
+ENGINE_SOCKET = "/var/run/docker.sock"
+ENGINE_OWNER = "agent"
 _SECRET_NAME = re.compile(r"PASS(WORD)?|SECRET|TOKEN|API_KEYS?|(DATABASE|REDIS|QUEUE|WEBHOOK)_URL")
 
 
@@ -69,9 +72,20 @@ def _pins_image(inputs: Inputs) -> Iterator[str]:
 
 
 def _binds_no_host_path(inputs: Inputs) -> Iterator[str]:
-    for volume in inputs.get("volumes") or []:
-        if volume.get("host_path"):
-            yield f"host path {volume['host_path']} is mounted"
+    for path in _host_paths(inputs):
+        if path != ENGINE_SOCKET or _part(inputs) != ENGINE_OWNER:
+            yield f"host path {path} is mounted"
+
+
+def _leaves_the_engine_to_the_agent(inputs: Inputs) -> Iterator[str]:
+    if ENGINE_SOCKET not in _host_paths(inputs):
+        return
+    if inputs.get("network_mode") != "none" or inputs.get("networks_advanced") or inputs.get("ports"):
+        yield "who owns the engine's socket has no network and no port"
+    if not inputs.get("read_only"):
+        yield "who owns the engine's socket has a read-only root"
+    if (inputs.get("capabilities") or {}).get("adds"):
+        yield "who owns the engine's socket has no capability"
 
 
 def _publishes_on_loopback(inputs: Inputs) -> Iterator[str]:
@@ -117,6 +131,15 @@ def _runs_unprivileged(inputs: Inputs) -> Iterator[str]:
         yield "the root file system must be read-only"
 
 
+def _host_paths(inputs: Inputs) -> list[str]:
+    return [str(one["host_path"]) for one in inputs.get("volumes") or [] if one.get("host_path")]
+
+
+def _part(inputs: Inputs) -> str | None:
+    labels = {one.get("label"): one.get("value") for one in inputs.get("labels") or []}
+    return labels.get("amas.part")
+
+
 Rule = Callable[[Inputs], Iterator[str]]
 COMMON: tuple[Rule, ...] = (
     _limits_memory_without_swap,
@@ -127,6 +150,7 @@ COMMON: tuple[Rule, ...] = (
     _gains_no_privileges,
     _pins_image,
     _binds_no_host_path,
+    _leaves_the_engine_to_the_agent,
     _publishes_on_loopback,
     _keeps_secrets_out_of_the_environment,
 )

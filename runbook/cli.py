@@ -41,6 +41,7 @@ from runbook.keys import key_of
 from runbook.options import AsJson, StackName, Url
 from runbook.restore import inside
 from runbook.review import review
+from runbook.scale import command as scaling
 from runbook.schedule.command import app as schedule_app
 from runbook.smoke.run import measure, refuse_failed
 from runbook.stack import Stack
@@ -75,6 +76,7 @@ app.add_typer(incidents.app, name="incident")
 app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
+app.add_typer(scaling.app, name="scale")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")
 app.command()(traffic)

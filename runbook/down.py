@@ -10,6 +10,7 @@ from runbook.events import Changed, Diagnosed, Event
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up.aftermath import clear_away
+from runbook.up.burst import settle
 from runbook.up.failed_logs import folder_of
 from runbook.up.record import read_record
 from runbook.up.sole import free_stale_lock, sole_run
@@ -94,13 +95,17 @@ def closing_lines(gone: Gone) -> list[str]:
 def _settle(stack: Stack, engine: Engine, progress: Progress) -> None:
     """What a killed `up` made but could not write down, pulumi would leave behind."""
     free_stale_lock(stack, progress)
+    settle(engine, stack.name)
     if read_record(stack.name) is not None:
         clear_away(stack, engine, folder_of(datetime.now(UTC)), progress)
     _sweep(stack, engine, progress)
 
 
 def _sweep(stack: Stack, engine: Engine, progress: Progress) -> None:
-    """A killed `pulumi up` leaves no record; what it made holds volumes and network until pulumi gives up."""
+    """A killed `pulumi up` leaves no record; what it made holds volumes and network until pulumi gives up.
+
+    Burst replicas go this way too.
+    """
     known = {resource.get("id") for resource in stack.export().get("resources") or []}
     for one in engine.containers(stack.name):
         if one.id not in known:

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 STACK_LABEL = "amas.stack"
 PART_LABEL = "amas.part"
+BURST_LABEL = "amas.burst"
 BEGIN_WITH = "./scripts/up"
 # What runs once asks a package source at most.
 ONCE_WITHIN_S = 300
 JOB_S = 300
+CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Container:
     ports: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
+    # Made by the agent: pulumi does not know it.
+    burst: bool = False
 
     @property
     def is_job(self) -> bool:
@@ -190,7 +194,7 @@ class DockerEngine:
 
     def remove_container(self, container: Container, grace_s: int) -> None:
         """Stopped first, so that it may drain; one that has gone meanwhile is as good."""
-        with contextlib.suppress(_not_found()):
+        with _gone_is_as_good():
             one = self._client.containers.get(container.id)
             one.stop(timeout=grace_s)
             one.remove(force=True)
@@ -287,6 +291,7 @@ def container_facts(attributes: dict[str, Any]) -> Container:
         ports=published(attributes["NetworkSettings"].get("Ports") or {}),
         networks=tuple(sorted(networks)),
         volumes=tuple(sorted(one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name"))),
+        burst=BURST_LABEL in config["Labels"],
     )
 
 
@@ -326,11 +331,18 @@ def _filter(stack: str) -> dict[str, str]:
     return {"label": f"{STACK_LABEL}={stack}"}
 
 
-def _not_found() -> type[Exception]:
+@contextlib.contextmanager
+def _gone_is_as_good() -> Iterator[None]:
+    """Also one that somebody else, such as the agent, is just removing."""
     import docker  # noqa: PLC0415 - host only: absent from the runbook image
 
-    found: type[Exception] = docker.errors.NotFound
-    return found
+    try:
+        yield
+    except docker.errors.NotFound:
+        pass
+    except docker.errors.APIError as error:
+        if error.status_code != CONFLICT or "already in progress" not in str(error):
+            raise
 
 
 def _epoch(moment: datetime | None) -> float | None:

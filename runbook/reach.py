@@ -42,9 +42,17 @@ def secret(stack: str, name: str) -> str:
 
 def integer(stack: str, name: str) -> int:
     """A key of the stack's configuration, or its default."""
+    return int(_given(stack, name))
+
+
+def flag(stack: str, name: str) -> bool:
+    return str(_given(stack, name)).lower() == "true"
+
+
+def _given(stack: str, name: str) -> int | str | bool:
     held = config(stack)
     if name in held:
-        return int(held[name].value)
+        return held[name].value
     from infra.keys import KEYS  # noqa: PLC0415 - host only: absent from the runbook image
 
-    return next(int(key.default) for key in KEYS if key.name == name)
+    return next(key.default for key in KEYS if key.name == name)

@@ -75,7 +75,8 @@ def describe(
 
 
 def _row(container: Container, tags: Mapping[str, str], now: datetime) -> PartRow:
-    state, reason = state_of(container)
+    state, why = state_of(container)
+    reason = "; ".join(filter(None, [why, "burst" if container.burst else ""]))
     running = container.state == "running" and container.started_at is not None
     return PartRow(
         part=container.part,

@@ -17,7 +17,7 @@ from service.http import json_response
 LOOK_EVERY_S = 15.0
 OK = "ok"
 # Each has rules of its own; the rest are told as one, by the worst of them.
-WATCHED = ("backup", "proof", "offsite", "retention", "health")
+WATCHED = ("backup", "proof", "offsite", "retention", "health", "autoscaler")
 OTHER = "other"
 
 # A value and the number of measurements behind it.

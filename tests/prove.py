@@ -91,6 +91,18 @@ PROOFS = {
         tests("tests/faults/test_drill.py", "-s"),
         ("tests/faults/test_drill.py", "runbook/drill", "service", "infra"),
     ),
+    "scale": Proof(
+        "Load past its trigger brings a replica in time, its end takes it away; a release sweeps the burst "
+        "and a full memory is restarted without a failed request; the agent does nothing it has no word for",
+        tests("tests/faults/test_scale.py", "-s"),
+        (
+            "tests/faults/test_scale.py",
+            "runbook/agent",
+            "runbook/scale",
+            "runbook/up/burst.py",
+            "infra/components/autoscaler.py",
+        ),
+    ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
         tests("tests/faults/test_rotation.py", "-s"),

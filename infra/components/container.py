@@ -74,6 +74,11 @@ class Spec:
     grace_s: int = 30
     shm_mb: int = 64
     tmpfs_mb: int = 16
+    # Its group, where another part is to share a socket with it.
+    gid: int | None = None
+    # For the one part that may own the engine: why it is root, and that it has no network.
+    root_reason: str | None = None
+    engine_socket: str | None = None
 
 
 def service(
@@ -82,7 +87,7 @@ def service(
     """Run a part with one container under a fixed name; it is replaced stop-first."""
     logical = name or spec.part
     inputs = {**_inputs(platform, spec), "name": platform.naming.of(logical)}
-    policy.enforce(logical, inputs, job=False, root_reason=None)
+    policy.enforce(logical, inputs, job=False, root_reason=spec.root_reason)
     own = pulumi.ResourceOptions(delete_before_replace=True, replace_on_changes=_REPLACE_ON)
     return docker.Container(logical, opts=pulumi.ResourceOptions.merge(opts, own), **inputs)
 
@@ -142,9 +147,9 @@ def volume(mount: Mount) -> dict[str, Any]:
     return {"volume_name": mount.volume, "container_path": mount.path, "read_only": mount.read_only}
 
 
-def unprivileged(uid: int, tmpfs_mb: int = 16) -> dict[str, Any]:
+def unprivileged(uid: int, tmpfs_mb: int = 16, gid: int | None = None) -> dict[str, Any]:
     return {
-        "user": f"{uid}:{uid}",
+        "user": f"{uid}:{uid if gid is None else gid}",
         "read_only": True,
         "tmpfs": dict.fromkeys(_SCRATCH, f"rw,noexec,nosuid,nodev,size={tmpfs_mb}m,mode=1777"),
     }
@@ -162,7 +167,7 @@ _RUN_ONCE: dict[str, Any] = {
 def _inputs(platform: Platform, spec: Spec) -> dict[str, Any]:
     return {
         **_shared(platform, spec.part),
-        **unprivileged(spec.uid, spec.tmpfs_mb),
+        **unprivileged(spec.uid, spec.tmpfs_mb, spec.gid),
         "image": spec.image,
         "command": list(spec.command) or None,
         "envs": environment(spec.environment),
@@ -178,6 +183,17 @@ def _inputs(platform: Platform, spec: Spec) -> dict[str, Any]:
         "destroy_grace_seconds": spec.grace_s,
         "volumes": [volume(mount) for mount in spec.mounts],
         "ports": [_port(port) for port in sorted(spec.ports, key=lambda port: port.internal)],
+        **(_alone_with_the_engine(spec) if spec.engine_socket else {}),
+    }
+
+
+def _alone_with_the_engine(spec: Spec) -> dict[str, Any]:
+    """The engine's socket in place of every network."""
+    socket = {"host_path": policy.ENGINE_SOCKET, "container_path": spec.engine_socket, "read_only": False}
+    return {
+        "network_mode": "none",
+        "networks_advanced": None,
+        "volumes": [*(volume(mount) for mount in spec.mounts), socket],
     }
 
 

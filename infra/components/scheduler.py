@@ -49,6 +49,7 @@ class Scheduler(pulumi.ComponentResource):
                 "AMAS_DATABASE": config.text("databaseName"),
                 "AMAS_DB_PASSWORD_FILE": "/secrets/jobs_password",
                 "AMAS_RETENTION_DAYS": config.text("insightsRetentionDays"),
+                "AMAS_AUTOSCALER_URL": "http://autoscaler:9747",
             },
             health=Health(container.http_get("http://127.0.0.1:9746/health")),
             mounts=mounts,
@@ -59,7 +60,9 @@ class Scheduler(pulumi.ComponentResource):
 
 def jobs(config: Config) -> list[Job]:
     """What needs only the network. A limit is far above what the verb takes on a large database."""
+    autoscaler = Job("autoscaler", "*/5 * * * *", 60, "scale status --json")
     return [
+        *([autoscaler] if config.flag("autoscale") else []),
         Job("health", config.text("healthSchedule"), 300, "health --json"),
         Job("retention", config.text("retentionSchedule"), 900, "retention simulate --json"),
         Job("db-growth", config.text("dbGrowthSchedule"), 900, "db growth --json"),

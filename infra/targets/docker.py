@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.components.api import Api
+from infra.components.autoscaler import Autoscaler
 from infra.components.backup import Backup
 from infra.components.container import Platform
 from infra.components.database import Database, FormerLogins
@@ -56,5 +57,7 @@ def build(config: Config, images: Images, naming: Naming) -> Environment:
         database.roles,
         opts=pulumi.ResourceOptions(depends_on=stores),
     )
+    if config.flag("autoscale"):
+        Autoscaler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))
     Scheduler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))
     return Environment(balancer.url, network.name, volumes.names)

@@ -15,6 +15,7 @@ from runbook.growth import command as growth
 from runbook.growth.disk import Growth, judge
 from runbook.options import AsJson, StackName
 from runbook.pool.judge import Budget
+from runbook.scale import decide
 from runbook.sql_session import Statements
 from runbook.terminal import size
 
@@ -32,7 +33,13 @@ class Seen:
     costs: list[Cost]
     stored: growth.Seen
     budget: Budget
-    most_by_slots: int
+    places: int
+    # None where replicas do not come by themselves.
+    most_by_itself: int | None
+
+    @property
+    def most_by_slots(self) -> int:
+        return self.places // 2
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,13 @@ def observe(stack: str) -> Seen:
         reach.integer(stack, "replicas"),
         reach.integer(stack, "dbConnectionPoolSize"),
     )
-    return Seen(
-        datetime.now(UTC).date(), days, costs, stored, budget, reach.integer(stack, "maxReplicas") // 2
-    )
+    places = reach.integer(stack, "maxReplicas")
+    by_itself = most_replicas_of(budget, places) if reach.flag(stack, "autoscale") else None
+    return Seen(datetime.now(UTC).date(), days, costs, stored, budget, places, by_itself)
+
+
+def most_replicas_of(budget: Budget, places: int) -> int:
+    return decide.most_replicas(places, budget.most, budget.reserve, budget.pool, budget.replicas)
 
 
 def load_days(session: Statements) -> list[LoadDay]:
@@ -153,11 +164,20 @@ def closing_lines(seen: Seen, found: Foretold) -> list[str]:
     return [
         "",
         f"budget      {budget.needed} of {budget.most} connections in a roll of {budget.replicas} replicas",
+        *by_itself_lines(seen),
         f"peaks       |{plot.text(peaks)}| of {len(peaks)} days",
         f"stored      |{plot.text(stored)}| of {len(stored)} days",
         f"in {QUARTER_DAYS} days  {later:,.1f} req/s at the peak; replicas needed: {needed}",
         "assumed     days go on along the line through the last four weeks",
     ]
+
+
+def by_itself_lines(seen: Seen) -> list[str]:
+    most, budget = seen.most_by_itself, seen.budget
+    if most is None:
+        return ["by itself   no replica comes: amas:autoscale is false"]
+    needed = f"{budget.needed_with(most)} of {budget.most} connections then, with a roll on top"
+    return [f"by itself   up to {most} replicas, of {seen.places} places; {needed}"]
 
 
 def panels(seen: Seen, found: Foretold) -> list[plot.Panel]:
@@ -184,6 +204,11 @@ def as_facts(seen: Seen, found: Foretold, least_days: int) -> dict[str, Any]:
         "peak_now": found.coming.at(0),
         "peak_slope_a_day": found.coming.line.slope,
         "growth": asdict(found.grown),
-        "budget": {**asdict(seen.budget), "needed": seen.budget.needed},
+        "budget": {
+            **asdict(seen.budget),
+            "needed": seen.budget.needed,
+            "most_by_itself": seen.most_by_itself,
+            "needed_by_itself": seen.most_by_itself and seen.budget.needed_with(seen.most_by_itself),
+        },
         "days": [{**asdict(one), "day": one.day.isoformat()} for one in seen.days],
     }

@@ -64,6 +64,10 @@ class Budget:
         """With this pool, while no roll is on."""
         return max(0, self.most - self.reserve) // self.pool
 
+    def needed_with(self, replicas: int) -> int:
+        """Connections while so many stand and a roll of the configured ones comes on top."""
+        return (replicas + self.replicas) * self.pool + self.reserve
+
 
 @dataclass(frozen=True)
 class Holder:

@@ -8,6 +8,7 @@ from pathlib import Path
 from runbook.engine import Container, Engine
 from runbook.stack import Stack
 from runbook.terminal import Progress
+from runbook.up.burst import sweep
 from runbook.up.failed_logs import keep_log
 from runbook.up.record import forget_record, read_record
 from runbook.up.repair import REPLICAS, Held, Repair, is_well, needs_repair, plan_repair
@@ -37,6 +38,8 @@ def clear_away(stack: Stack, engine: Engine, logs: Path, progress: Progress) -> 
         keep_log(engine, one, logs)
     repair = plan_repair(stack.export(), held)
     _remove(repair, engine, progress)
+    if repair.networks:  # nothing else stands any more
+        sweep(engine, [one for one in engine.containers(stack.name) if one.burst], progress)
     stack.put_state(repair.deployment)
     engine.remove_volumes(repair.volumes)
     engine.remove_networks(repair.networks)
@@ -74,7 +77,7 @@ def told(done: Aftermath) -> list[str]:
 def held_by(engine: Engine, stack: str, earlier: Mapping[str, str] | None) -> Held:
     return Held(
         stack=stack,
-        containers=engine.containers(stack),
+        containers=[one for one in engine.containers(stack) if not one.burst],
         volumes=frozenset(engine.leftovers(stack).volumes),
         networks=frozenset(engine.network_ids(stack)),
         earlier=earlier,

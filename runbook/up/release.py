@@ -14,6 +14,7 @@ from runbook.handed_in import hand_in
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up.aftermath import clear_away, clear_away_earlier, told
+from runbook.up.burst import BurstSweep
 from runbook.up.docker_engine import plain_reason
 from runbook.up.failed_logs import folder_of, last_words
 from runbook.up.record import forget_record, write_record
@@ -50,11 +51,18 @@ def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Pro
     """Brings the stack to what the program says, or back to what stood before; then it raises."""
     log, kept = places.state_dir() / "logs" / f"up-{stack.name}.log", folder_of(datetime.now(UTC))
     clear_away_earlier(stack, engine, kept, progress)
-    earlier = {one.id: one.part for one in engine.containers(stack.name)}
+    before = engine.containers(stack.name)
+    earlier = {one.id: one.part for one in before if not one.burst}
     report, watch = Report(), Watch(engine, stack.name, earlier, kept)
+    bursts = BurstSweep(engine, stack.name, before, progress)
+
+    def meanwhile() -> None:
+        watch.look()
+        bursts.look()
+
     write_record(stack.name, earlier)
     try:
-        exit_code = stack.up(settings, log, lambda event: _tell(event, report, progress), watch.look)
+        exit_code = stack.up(settings, log, lambda event: _tell(event, report, progress), meanwhile)
     except KeyboardInterrupt:
         _clear_away(stack, engine, kept, progress)
         raise
@@ -70,6 +78,7 @@ def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Pro
             words.append(f"stays set for the next run: {', '.join(settings)}")
         raise CheckFailed("\n".join(words), f"less {log}")
     forget_record(stack.name)
+    bursts.finish()
     hand_in(stack.name, engine, progress)
     progress.say(f"{report.count} resources changed" if report.count else "nothing to change")
     return report

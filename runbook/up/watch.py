@@ -37,7 +37,9 @@ class Watch:
             return
         try:
             found = self.engine.containers(self.stack)
-            for container, reason in lost([one for one in found if one.id not in self.earlier]):
+            for container, reason in lost(
+                [one for one in found if one.id not in self.earlier and not one.burst]
+            ):
                 self._give_up(container, reason)
         except (AmasError, OSError):  # the engine is away: pulumi meets the same and says so
             pass

@@ -71,6 +71,8 @@ METRICS = {
     "job.retention.failed": Metric("0 or 1", "the look at the retention failed the last time"),
     "job.health.late_s": Metric("s", "since the check of the stack's health should have ended well"),
     "job.health.failed": Metric("0 or 1", "the check of the stack's health failed the last time"),
+    "job.autoscaler.late_s": Metric("s", "since the look at the autoscaler should have ended well"),
+    "job.autoscaler.failed": Metric("0 or 1", "the autoscaler was blind or away at the last look"),
     "job.other.late_s": Metric("s", "since any other scheduled job should have ended well"),
     "job.other.failed": Metric("0 or 1", "any other scheduled job failed the last time"),
     "decision.conflicts": Metric("decisions", "with a known id and other content (409)", "5m"),

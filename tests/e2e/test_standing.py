@@ -119,7 +119,18 @@ def test_health_passes_from_the_host_and_as_the_scheduled_job(stack: Stack) -> N
 def test_status_names_every_part_and_its_health(stack: Stack) -> None:
     report = as_json(stack.amas("status", "--json").stdout)
     healthy = {part["part"] for part in report["parts"] if part["state"] == "healthy"}
-    assert {"db", "cache", "queue", "backup", "api", "lb", "prometheus", "scheduler"} <= healthy
+    assert {
+        "db",
+        "cache",
+        "queue",
+        "backup",
+        "api",
+        "lb",
+        "prometheus",
+        "scheduler",
+        "autoscaler",
+        "agent",
+    } <= healthy
 
 
 def test_decisions_are_acknowledged_when_the_backup_has_them_too(stack: Stack) -> None:

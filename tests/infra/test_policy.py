@@ -70,3 +70,35 @@ def test_a_job_must_not_restart() -> None:
 def test_enforce_names_the_container_and_every_broken_rule() -> None:
     with pytest.raises(policy.PolicyViolation, match="container db: no memory limit; no CPU share"):
         policy.enforce("db", {**GOOD, "memory": None, "cpu_shares": None}, job=False, root_reason=None)
+
+
+AGENT: dict[str, Any] = {
+    **GOOD,
+    "labels": [{"label": "amas.part", "value": "agent"}],
+    "volumes": [{"host_path": policy.ENGINE_SOCKET, "container_path": "/engine/docker.sock"}],
+    "network_mode": "none",
+    "ports": [],
+}
+
+
+def test_the_agent_alone_may_mount_the_engines_socket() -> None:
+    assert policy.violations(AGENT) == []
+    other = {**AGENT, "labels": [{"label": "amas.part", "value": "autoscaler"}]}
+    assert policy.violations(other) == [f"host path {policy.ENGINE_SOCKET} is mounted"]
+    assert policy.violations({**AGENT, "labels": None}) == [f"host path {policy.ENGINE_SOCKET} is mounted"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"volumes": [*AGENT["volumes"], {"host_path": "/"}]}, "host path / is mounted"),
+        ({"network_mode": None}, "no network and no port"),
+        ({"networks_advanced": [{"name": "amas-local"}]}, "no network and no port"),
+        ({"ports": [{"external": 2375, "ip": "127.0.0.1"}]}, "no network and no port"),
+        ({"read_only": False}, "has a read-only root"),
+        ({"capabilities": {"drops": ["ALL"], "adds": ["CAP_CHOWN"]}}, "has no capability"),
+    ],
+)
+def test_who_owns_the_engine_has_nothing_else(change: dict[str, Any], words: str) -> None:
+    found = policy.violations({**AGENT, **change}, root_reason="the socket is root's")
+    assert any(words in one for one in found), found

@@ -30,13 +30,13 @@ def environment(inputs: dict[str, Any]) -> dict[str, str]:
 def test_every_part_of_the_environment_is_asked_for(asked: Recorded) -> None:
     services = {name for name in asked.containers if not is_job(name)}
     exporters = {"db-exporter", "redis-exporter", "host-exporter"}
-    stores = {"db", "cache", "queue", "backup"}
-    assert services == {*stores, "api-0", "api-1", "lb", "prometheus", "scheduler", *exporters}
+    stores, scaling = {"db", "cache", "queue", "backup"}, {"autoscaler", "agent"}
+    assert services == {*stores, "api-0", "api-1", "lb", "prometheus", "scheduler", *scaling, *exporters}
 
 
 def test_every_container_holds_the_standard(asked: Recorded) -> None:
     for name, inputs in asked.containers.items():
-        root_reason = "loads files" if name.endswith("-loader") else None
+        root_reason = "loads files" if name.endswith("-loader") or name == "agent" else None
         assert policy.violations(snake(inputs), job=is_job(name), root_reason=root_reason) == [], name
 
 

@@ -7,7 +7,7 @@ from docker.models.containers import Container
 from tests.integration.images.conftest import Lab, ask, eventually
 
 UID = 10006
-JOBS = {"api", "lb", "db", "cache", "queue", "host", "scheduler", "backup", "prometheus"}
+JOBS = {"api", "lb", "db", "cache", "queue", "host", "scheduler", "autoscaler", "backup", "prometheus"}
 
 
 def scrape_pools(prometheus: Container) -> set[str]:

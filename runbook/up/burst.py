@@ -1,0 +1,68 @@
+"""Burst replicas around a release: they serve until the new replicas do, then they go.
+
+Pulumi does not know them, and they hold the old replicas' volume of secrets, which it is about to delete.
+"""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from runbook.engine import Container, Engine
+from runbook.errors import AmasError
+from runbook.terminal import Progress
+
+LOOK_EVERY_S = 1.0
+DRAIN_S = 45
+AGENT, AUTOSCALER = "agent", "autoscaler"
+
+
+@dataclass
+class BurstSweep:
+    """`look` is called again and again while pulumi works, `finish` when it has succeeded."""
+
+    engine: Engine
+    stack: str
+    earlier: Sequence[Container]
+    progress: Progress
+    clock: Callable[[], float] = time.monotonic
+    _next_look: float = 0.0
+
+    def look(self) -> None:
+        if self.clock() < self._next_look or not any(one.burst for one in self.earlier):
+            return
+        self._next_look = self.clock() + LOOK_EVERY_S
+        try:
+            found = obsolete(self.engine.containers(self.stack), self.earlier)
+        except (AmasError, OSError):  # the engine is away: pulumi meets the same and says so
+            return
+        sweep(self.engine, found, self.progress)
+
+    def finish(self) -> None:
+        containers = self.engine.containers(self.stack)
+        sweep(self.engine, [*obsolete(containers, self.earlier), *orphaned(containers)], self.progress)
+
+
+def obsolete(containers: Sequence[Container], earlier: Sequence[Container]) -> list[Container]:
+    """Those from before, once a configured replica from before has gone: the new ones are all well then."""
+    old = {one.id for one in earlier if one.part == "api" and not one.burst}
+    before = {one.id for one in earlier if one.burst}
+    gone = old - {one.id for one in containers}
+    return [one for one in containers if one.id in before] if gone else []
+
+
+def orphaned(containers: Sequence[Container]) -> list[Container]:
+    """Without an agent nobody would ever take them away."""
+    return [] if any(one.part == AGENT for one in containers) else [one for one in containers if one.burst]
+
+
+def sweep(engine: Engine, found: Collection[Container], progress: Progress) -> None:
+    for one in {each.id: each for each in found}.values():
+        progress.say(f"removing {one.name}, a burst replica of before")
+        engine.remove_container(one, DRAIN_S)
+
+
+def settle(engine: Engine, stack: str) -> None:
+    """Before a stack goes: nobody may make another replica behind pulumi's back."""
+    for one in engine.containers(stack, AUTOSCALER):
+        if one.state == "running":
+            engine.stop_container(one, 10)
