@@ -1,5 +1,6 @@
 """Configuration, read once into a frozen value; everything else takes that value."""
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pulumi
 
-from infra.keys import KEYS, REQUIRED_SECRETS, SECRETS, Key, Value
+from infra import edge
+from infra.keys import EDGE_SECRETS, KEYS, REQUIRED_SECRETS, SECRETS, Key, Value
 
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
@@ -42,6 +44,11 @@ class Config:
         """What the database is to keep: without backups nobody receives its WAL."""
         return self.text("walDurability") if self.flag("backups") else "async"
 
+    @property
+    def encrypted(self) -> bool:
+        """TLS at the load balancer."""
+        return self.text("tls") != "off"
+
     def secret(self, name: str) -> pulumi.Output[str]:
         return self.secrets[name]
 
@@ -58,13 +65,16 @@ class Config:
     def settings(self) -> dict[str, str]:
         """The service's environment, without its secrets."""
         given = {key.setting: as_text(self.values[key.name]) for key in KEYS if key.setting}
-        return {**given, "WAL_DURABILITY": self.wal_durability}
+        reads_need_key = self.flag("readsNeedKey") or self.encrypted
+        return {**given, "WAL_DURABILITY": self.wal_durability, "READS_NEED_KEY": as_text(reads_need_key)}
 
 
 def load(config: pulumi.Config) -> Config:
     """Read the stack's configuration; raises ConfigInvalid with every problem at once."""
     values, problems = parse(config.get)
     secrets = {name: config.get_secret(name) for name, _ in REQUIRED_SECRETS}
+    if values["tls"] == "self-signed":
+        secrets |= {name: config.get_secret(name) for name, _ in EDGE_SECRETS}
     problems += missing_secrets(secrets)
     secrets |= {name: config.get_secret(name) for name, _ in SECRETS if name not in secrets}
     if problems:
@@ -103,9 +113,29 @@ def across(values: Mapping[str, Value]) -> list[str]:
         problems.append(
             f"amas:alertRulesFile = {rules}: no such file; the path goes from the project's folder"
         )
-    if values["httpPort"] == values["prometheusPort"]:
-        problems.append(f"amas:prometheusPort = {values['prometheusPort']}: already taken by amas:httpPort")
-    return problems
+    return [*problems, *port_problems(values), *edge.problems(values)]
+
+
+def published(values: Mapping[str, Value]) -> dict[str, str]:
+    """Keys of the ports that are published with these values, and on which address."""
+    edge_keys = ("httpPort", "httpsPort") if values["tls"] != "off" else ("httpPort",)
+    address = str(values["bindAddress"])
+    return {**dict.fromkeys(edge_keys, address), "prometheusPort": loopback(address)}
+
+
+def loopback(address: str) -> str:
+    """For Prometheus, which asks for no key and speaks no TLS: it stays on this host."""
+    return address if ipaddress.ip_address(address).is_loopback else "127.0.0.1"
+
+
+def port_problems(values: Mapping[str, Value]) -> list[str]:
+    keys = tuple(published(values))
+    return [
+        f"amas:{key} = {values[key]}: already taken by amas:{earlier}"
+        for place, key in enumerate(keys)
+        for earlier in keys[:place]
+        if values[key] == values[earlier]
+    ]
 
 
 def missing_secrets(secrets: Mapping[str, object]) -> list[str]:

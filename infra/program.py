@@ -17,7 +17,11 @@ def main() -> None:
         raise pulumi.RunError(str(problem)) from None
     environment = docker.build(settings, lock, Naming(pulumi.get_stack()))
     pulumi.export("url", environment.url)
-    pulumi.export("prometheusUrl", http_url(settings.text("bindAddress"), settings.integer("prometheusPort")))
+    pulumi.export("certificate", environment.certificate)
+    pulumi.export(
+        "prometheusUrl",
+        http_url(config.loopback(settings.text("bindAddress")), settings.integer("prometheusPort")),
+    )
     pulumi.export("network", environment.network)
     pulumi.export("databaseName", settings.text("databaseName"))
     pulumi.export("walDurability", settings.wal_durability)

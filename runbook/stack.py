@@ -12,6 +12,7 @@ from typing import IO, Any
 from runbook import environment, places
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.events import Event, read_event
+from runbook.site import Site
 
 NAMESPACE = "amas"
 NO_SUCH_STACK_EXIT = 6
@@ -66,11 +67,15 @@ class Stack:
         return outputs
 
     def url(self) -> str:
-        """Where the load balancer is published."""
-        url = self.outputs().get("url")
+        return self.site().url
+
+    def site(self) -> Site:
+        """Where the load balancer is published, and what it shows there."""
+        outputs = self.outputs()
+        url = outputs.get("url")
         if not isinstance(url, str):
             raise EnvironmentMissing(f"stack `{self.name}` does not stand: it has no `url`", BEGIN_WITH)
-        return url
+        return Site(url, str(outputs.get("certificate") or ""))
 
     def up(
         self,

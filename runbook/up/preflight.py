@@ -13,7 +13,6 @@ from runbook.terminal import Progress, size
 from runbook.up.budget import Item, budget, image_sizes, total
 from runbook.up.ports import holder_of, is_free
 
-PORTS = ("httpPort", "prometheusPort")
 Values = Mapping[str, int | str | bool]
 
 
@@ -78,12 +77,14 @@ def refuse_taken_ports(
     holder: Callable[[int], str | None] = holder_of,
 ) -> None:
     """A port that a container of the stack publishes already is not taken."""
-    ip = str(values["bindAddress"])
-    ours = {address for one in containers for address in one.ports}
+    from infra.config import published  # noqa: PLC0415 - host only: absent from the runbook image
+
+    # By its number: ours is given back before it is taken on another address.
+    ours = {address.rpartition(":")[2] for one in containers for address in one.ports}
     taken = [
         (key, int(values[key]))
-        for key in PORTS
-        if f"{ip}:{values[key]}" not in ours and not free(ip, int(values[key]))
+        for key, ip in published(values).items()
+        if str(values[key]) not in ours and not free(ip, int(values[key]))
     ]
     if taken:
         lines = [
