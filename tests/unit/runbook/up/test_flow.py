@@ -41,7 +41,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(flow, "ensure_toolchain", step("tools", Path("/tools")))
     monkeypatch.setattr(flow, "ensure_images", step("images"))
     monkeypatch.setattr(flow, "ensure_secrets", step("secrets"))
-    monkeypatch.setattr(flow, "ensure_certificate", step("certificate"))
+    monkeypatch.setattr(flow, "ensure_certificate", lambda *_: None)
     monkeypatch.setattr(flow, "preflight", step("preflight"))
     monkeypatch.setattr(flow, "release", step("pulumi up", Report([Changed("created", "lb", "Container")])))
     monkeypatch.setattr(flow, "smoke", step("smoke"))
