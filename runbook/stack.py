@@ -95,6 +95,12 @@ class Stack:
         """Takes what the engine holds into the state, so that what was deleted by hand is made again."""
         return self._operation(["refresh", "--skip-preview"], log, on_event)
 
+    def refresh_preview(self) -> list[dict[str, Any]]:
+        """Each resource with what a refresh would find; nothing is written."""
+        told = json.loads(self._call("refresh", "--preview-only", "--json", *self._stack))
+        steps: list[dict[str, Any]] = told.get("steps") or []
+        return steps
+
     def export(self) -> dict[str, Any]:
         """The deployment as the backend holds it; secrets stay encrypted."""
         deployment: dict[str, Any] = json.loads(self._call("stack", "export", *self._stack))["deployment"]

@@ -17,7 +17,6 @@ ORDER = [
     "tools",
     "images",
     "secrets",
-    "certificate",
     "preflight",
     "pulumi up",
     "smoke",
