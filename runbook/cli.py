@@ -17,6 +17,7 @@ from runbook import (
     database,
     environment,
     escrow,
+    overview,
     places,
     silences,
     store_pages,
@@ -47,6 +48,7 @@ from runbook.stack import Stack
 from runbook.storm import storm
 from runbook.traffic.command import traffic
 from runbook.triage.command import triage
+from runbook.upgrade.command import rollback, upgrade
 
 INTERRUPTED = 130
 
@@ -84,6 +86,8 @@ app.command()(storm)
 app.command()(contacts)
 app.command()(doctor)
 app.command()(drill)
+app.command()(upgrade)
+app.command()(rollback)
 store_pages.register(app, db_app, cache_app)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -192,19 +196,26 @@ def down(
 
 
 @app.command()
-def status(stack: StackName, as_json: AsJson = False) -> None:
-    """Every part and its health. Runs on the host.
+def status(
+    stack: StackName,
+    drift: Annotated[
+        bool, typer.Option("--drift/--no-drift", help="Compare with what was released; takes some seconds.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Parts, releases, switches, schedule, and what is not as released. Runs on the host.
 
-    Exits with 1 when a part is not healthy.
+    Exits with 1 when a part is not healthy, or when something was changed behind pulumi's back.
     """
-    found = status_page.look(connect(), stack, places.image_lock(), datetime.now(UTC))
-    thrown = switches.thrown(lambda: switches.api_of(Stack(stack)))
+    engine, now = connect(), datetime.now(UTC)
+    found = status_page.look(engine, stack, places.image_lock(), now)
+    more = overview.look(Stack(stack), engine, now, with_drift=drift)
     if as_json:
-        terminal.show_json({**found.as_json(), "switches": [asdict(one) for one in thrown]})
+        terminal.show_json({**found.as_json(), **more.as_json(), "ok": not found.ill and not more.drift})
     else:
         terminal.show_table(["part", "state", "up", "image", ""], status_page.table_rows(found))
-        terminal.show_lines([*status_page.closing_lines(found), *switches.status_lines(thrown)])
-    if found.ill:
+        terminal.show_lines([*status_page.closing_lines(found), *overview.lines(more)])
+    if found.ill or more.drift:
         raise typer.Exit(CheckFailed.exit_code)
 
 

@@ -113,6 +113,7 @@ class Engine(Protocol):
     def disk_root(self) -> str: ...
     def gateway(self, network: str) -> str | None: ...
     def missing_images(self, ids: Sequence[str]) -> list[str]: ...
+    def image_ids(self) -> dict[str, str]: ...
 
 
 def connect() -> Engine:
@@ -153,7 +154,7 @@ class DockerEngine:
             all=True, filters={"label": _labels(stack, None)}, ignore_removed=True
         )
         held = {one.attrs["Image"] for one in found}
-        images = {one: self._client.api.inspect_image(one)["Config"] for one in held}
+        images = {one: self._client.images.get(one).attrs["Config"] for one in held}
         return [inspected_facts(one.attrs, images[one.attrs["Image"]]) for one in found]
 
     def log_lines(self, container: Container, *, since: datetime | None, tail: int | None) -> list[LogLine]:
@@ -260,6 +261,10 @@ class DockerEngine:
         held = {one["Id"] for one in self._client.api.images(all=True)}
         return [one for one in ids if one not in held]
 
+    def image_ids(self) -> dict[str, str]:
+        """By tag."""
+        return {tag: str(one.id) for one in self._client.images.list() for tag in one.tags}
+
     def _volumes(self, stack: str) -> list[Any]:
         return list(self._client.volumes.list(filters=_filter(stack)))
 
@@ -326,7 +331,9 @@ def inspected_facts(attributes: Mapping[str, Any], image: Mapping[str, Any]) -> 
         environment={name: value for name, _, value in (one.partition("=") for one in given)},
         labels={name: value for name, value in config["Labels"].items() if of_image.get(name) != value},
         networks={name: tuple(one.get("Aliases") or ()) for name, one in networks.items() if name != "none"},
-        volumes={one["Destination"]: one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name")},
+        volumes={
+            one["Destination"]: one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name")
+        },
     )
 
 

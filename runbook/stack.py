@@ -34,9 +34,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack of this checkout; each method is one call of the CLI."""
+    """A stack of this checkout; each method is one call of the CLI.
+
+    `program`: a folder with another program than the checkout's, and its image lock in `lock` below it.
+    """
 
     name: str
+    program: Path | None = None
 
     def select_or_create(self) -> None:
         self._call("stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", self.name)
@@ -52,6 +56,14 @@ class Stack:
 
     def set_secret(self, key: str, value: str) -> None:
         self._call("config", "set", "--secret", f"{NAMESPACE}:{key}", *self._stack, stdin=value)
+
+    def set_plain(self, settings: Mapping[str, str]) -> None:
+        """All in one call; none of them is a secret."""
+        if settings:
+            pairs = [
+                w for key, value in settings.items() for w in ("--plaintext", f"{NAMESPACE}:{key}={value}")
+            ]
+            self._call("config", "set-all", *pairs, *self._stack)
 
     def unset(self, key: str) -> None:
         self._call("config", "rm", f"{NAMESPACE}:{key}", *self._stack)
@@ -122,6 +134,9 @@ class Stack:
         """Forgets the stack: its state, history and configuration file."""
         self._call("stack", "rm", "--yes", *self._stack)
 
+    def _own_lock(self) -> dict[str, str]:
+        return {"AMAS_STATE_DIR": str(self.program / "lock")} if self.program else {}
+
     @property
     def _stack(self) -> list[str]:
         return ["--stack", self.name]
@@ -166,8 +181,8 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=places.ROOT,
-                env=shell(self.name) | {"PULUMI_DEBUG_COMMANDS": "true"},
+                cwd=self.program or places.ROOT,
+                env=shell(self.name) | {"PULUMI_DEBUG_COMMANDS": "true"} | self._own_lock(),
             )
             try:
                 _follow(process, event_log, on_event, meanwhile)

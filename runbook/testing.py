@@ -120,6 +120,9 @@ class MemoryEngine:
     def remove_networks(self, ids: Sequence[str]) -> None:
         self.networks = tuple(one for one in self.networks if one not in ids)
 
+    def image_ids(self) -> dict[str, str]:
+        return {one: f"sha256:{one}" for one in self.images}
+
     def gateway(self, network: str) -> str | None:  # noqa: ARG002
         return "172.17.0.1"
 
