@@ -78,12 +78,10 @@ def current_number(entries: Sequence[Entry]) -> int | None:
 
 
 def last_good(entries: Sequence[Entry]) -> int | None:
-    """The newest release before the present one that was not found to fail; None when there is none."""
-    present = current_number(entries)
-    failed = {one.number for one in entries if one.how == FAILED}
-    return next(
-        (one.number for one in reversed(entries) if one.number != present and one.number not in failed), None
-    )
+    """The newest before the present one that neither failed nor was rolled back from; None without one."""
+    left = {current_number(entries[:place]) for place, one in enumerate(entries) if one.how == ROLLBACK}
+    bad = left | {one.number for one in entries if one.how == FAILED} | {current_number(entries)}
+    return next((one.number for one in reversed(entries) if one.number not in bad), None)
 
 
 def journal(stack: str) -> list[Entry]:
