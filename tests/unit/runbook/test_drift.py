@@ -77,7 +77,7 @@ def test_a_lost_volume_is_told_once() -> None:
 
 def test_of_the_providers_changes_only_names_are_told() -> None:
     before, after = {"memory": 256, "secret": "a", "__defaults": []}, {"memory": 300, "secret": "a", "new": 1}
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"op": "refresh", "urn": "u::t::network"},
         {"op": "delete", "urn": "u::t::host-exporter"},
         {"op": "update", "urn": "u::t::lb", "oldState": {"inputs": before}, "newState": {"inputs": after}},

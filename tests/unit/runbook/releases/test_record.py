@@ -84,7 +84,7 @@ def test_rules_of_ones_own_belong_to_it(
         ([(1, UP), (2, UP)], 2, 1),
         ([(1, UP), (2, UPGRADE), (2, FAILED), (1, ROLLBACK)], 1, None),
         ([(1, UP), (2, UPGRADE), (2, FAILED), (1, ROLLBACK), (3, UPGRADE)], 3, 1),
-        ([(1, UP), (2, UP), (1, ROLLBACK)], 1, 2),
+        ([(1, UP), (2, UP), (1, ROLLBACK)], 1, None),
         ([(1, UP), (2, UP), (3, UP), (2, ROLLBACK), (4, UP)], 4, 2),
     ],
 )
