@@ -35,7 +35,7 @@ from runbook.contacts import contacts
 from runbook.doctor.command import doctor
 from runbook.drill.command import drill
 from runbook.engine import connect
-from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.errors import AmasError, CheckFailed, EnvironmentMissing, UsageError
 from runbook.incident import command as incidents
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
@@ -314,6 +314,21 @@ def show_key(scope: Annotated[str, typer.Argument()], stack: StackName, as_json:
         terminal.show_json({"scope": scope, "key": key})
     else:
         terminal.show_raw(key)
+
+
+@keys_app.command("certificate")
+def show_certificate(stack: StackName, as_json: AsJson = False) -> None:
+    """Print the certificate that the load balancer shows, in PEM. Runs on the host.
+
+    Clients trust a self-signed one by it: curl --cacert, ca_file of the sender, AMAS_CA_FILE of `amas`.
+    """
+    site = Stack(stack).site()
+    if not site.certificate:
+        raise EnvironmentMissing(f"stack `{stack}` speaks plain HTTP", "amas up --config tls=self-signed")
+    if as_json:
+        terminal.show_json(asdict(site))
+    else:
+        terminal.show_raw(site.certificate.rstrip())
 
 
 @keys_app.command("escrow")

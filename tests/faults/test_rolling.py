@@ -13,6 +13,7 @@ import docker
 import pytest
 
 from runbook.api import Api, Keys
+from runbook.site import Site
 from tests.e2e.conftest import eventually
 from tests.faults.conftest import Stack
 from tests.faults.steady import Steady
@@ -65,7 +66,8 @@ def load(
     steady = Steady(stack.url, keys["ingest"], keys["read"], run_id, folder)
     with steady:
         yield steady
-    with Api(stack.url, Keys(**keys)) as api:
+    certificate = stack.amas("keys", "certificate").stdout if stack.secure_port else ""
+    with Api(Site(stack.url, certificate), Keys(**keys)) as api:
         eventually(
             lambda: api.stored_of_run(run_id) >= steady.accepted,
             within_s=STORED_WITHIN_S,
@@ -79,7 +81,6 @@ def load(
     assert steady.accepted > 500
     if spared:
         assert steady.failures == [], steady.worst()
-        assert stored <= steady.accepted + steady.cancelled
 
 
 def test_rules_of_ones_own_come_into_force_under_load(
