@@ -49,9 +49,6 @@ PROOFS = {
             "--ignore tests/faults/test_backup_away.py",
             "--ignore tests/faults/test_restore.py",
             "--ignore tests/faults/test_drill.py",
-            "--ignore tests/faults/test_rolling.py",
-            "--ignore tests/faults/test_tls.py",
-            "--ignore tests/faults/test_upgrade.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
@@ -97,11 +94,9 @@ PROOFS = {
     "change": Proof(
         "Rules, settings, images, the load balancer's configuration and certificate change under 300 "
         "requests a second: none fails and no decision is lost; an upgrade that fails takes itself back",
-        tests("tests/faults/test_rolling.py tests/faults/test_tls.py tests/faults/test_upgrade.py", "-s"),
+        tests("tests/change", "-s"),
         (
-            "tests/faults/test_rolling.py",
-            "tests/faults/test_tls.py",
-            "tests/faults/test_upgrade.py",
+            "tests/change",
             "infra",
             "images/lb",
             "runbook/upgrade",

@@ -14,9 +14,9 @@ import pytest
 
 from runbook.api import Api, Keys
 from runbook.site import Site
+from tests.change.steady import Steady
 from tests.e2e.conftest import eventually
 from tests.faults.conftest import Stack
-from tests.faults.steady import Steady
 
 Change = Callable[[str], str]
 MOST_REFUSED_S = 2.0
@@ -100,7 +100,6 @@ def test_rules_of_ones_own_come_into_force_under_load(
     assert "server-template api- 1-10" in in_force(balancer)
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(
     ("what", "setting", "part"),
     [
@@ -119,7 +118,6 @@ def test_a_setting_comes_into_force_under_load(
     assert set(stack.containers(part)).isdisjoint(before)
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(("image", "part"), [("service", "api"), ("runbook", "scheduler")])
 def test_a_new_image_comes_into_force_under_load(
     stack: Stack,
@@ -136,7 +134,6 @@ def test_a_new_image_comes_into_force_under_load(
     assert {image_of(one) for one in stack.containers(part)} == {released}
 
 
-@pytest.mark.full
 def test_a_new_image_of_the_load_balancer_refuses_for_two_seconds_at_most_and_says_so_before(
     stack: Stack, changed_image: Change, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,7 +151,6 @@ def test_a_new_image_of_the_load_balancer_refuses_for_two_seconds_at_most_and_sa
     assert done.stderr.index(said) < done.stderr.index("deleted Container lb")
 
 
-@pytest.mark.full
 def test_a_configuration_that_haproxy_refuses_changes_nothing(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from runbook import places
 from service.migrate import MIGRATIONS
+from tests.change.test_rolling import MOST_REFUSED_S, image_of, load
 from tests.e2e.conftest import ROOT
 from tests.faults.conftest import Stack
-from tests.faults.test_rolling import MOST_REFUSED_S, image_of, load
 
 PREVIOUS = "AMAS_PREVIOUS_REF"
 BUILD_WITHIN_S = 1200
@@ -73,7 +73,6 @@ def upgradable(new_stack: Callable[[], Stack], previous: Path) -> Stack:
     return stack
 
 
-@pytest.mark.full
 def test_to_this_checkout_and_back_and_an_upgrade_that_fails_takes_itself_back(
     upgradable: Stack,
     failing_image: Callable[[str], str],

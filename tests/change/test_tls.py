@@ -12,12 +12,11 @@ import pytest
 from clients.amas_sender import Sender
 from infra.edge import leaf
 from runbook.up.certificate import self_signed
+from tests.change.test_rolling import load
 from tests.e2e.conftest import free_ports
 from tests.faults.conftest import Stack
-from tests.faults.test_rolling import load
 
 
-@pytest.mark.full
 def test_with_tls_all_goes_on_and_a_renewed_certificate_fails_no_request(
     new_stack: Callable[[], Stack], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
