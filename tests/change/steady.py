@@ -28,13 +28,13 @@ class Steady:
     """Runs while the block does. Keys go by the environment, never by argv."""
 
     url: str
-    ingest_key: str
-    read_key: str
+    ingest_key: str = field(repr=False)
+    read_key: str = field(repr=False)
     run_id: str
     folder: Path
     rate: int = RATE
     failures: list[dict[str, Any]] = field(default_factory=list)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict, repr=False)
     cancelled: int = 0
     seconds: float = 0.0
     _started: float = 0.0
@@ -90,7 +90,7 @@ class Steady:
             self._k6.wait()
         self._log.seek(0)
         told = [json.loads(line) for line in self._log if line.startswith("{")]
-        self.failures = [one for one in told if CANCELLED not in one["error"]]
+        self.failures = [one for one in told if CANCELLED not in one["said"]]
         self.cancelled = len(told) - len(self.failures)
         self._log.close()
         if self._summary.exists():
@@ -119,8 +119,7 @@ class Steady:
 
     def worst(self) -> list[str]:
         return [
-            f"{_clock(one['at'])} {one['method']} {one['status']} {one['error']}"
-            for one in self.failures[:10]
+            f"{_clock(one['at'])} {one['method']} {one['status']} {one['said']}" for one in self.failures[:10]
         ]
 
 

@@ -58,7 +58,8 @@ export default function () {
 function note(answer) {
   if (answer.status >= 200 && answer.status < 300) return true
   const { method } = answer.request
-  console.error(JSON.stringify({ at: Date.now(), method, status: answer.status, error: answer.error }))
+  const said = answer.error || String(answer.body).slice(0, 300)
+  console.error(JSON.stringify({ at: Date.now(), method, status: answer.status, said }))
   return false
 }
 
