@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 
 from infra import edge
-from infra.keys import EDGE_SECRETS, KEYS, REQUIRED_SECRETS, SECRETS, Key, Value
+from infra.keys import EDGE_SECRETS, KEYS, REQUIRED_SECRETS, SECRETS, Key, Value, as_text
 
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
@@ -149,10 +149,6 @@ def missing_secrets(secrets: Mapping[str, object]) -> list[str]:
         for name, value in secrets.items()
         if value is None
     ]
-
-
-def as_text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _parse_one(key: Key, raw: str | None) -> tuple[Value, str | None]:

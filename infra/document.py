@@ -6,8 +6,16 @@
 import sys
 from pathlib import Path
 
-from infra.config import as_text
-from infra.keys import EDGE_SECRETS, KEYS, OFFSITE_SECRETS, OPTIONAL_SECRETS, RECEIVERS, REQUIRED_SECRETS, Key
+from infra.keys import (
+    EDGE_SECRETS,
+    KEYS,
+    OFFSITE_SECRETS,
+    OPTIONAL_SECRETS,
+    RECEIVERS,
+    REQUIRED_SECRETS,
+    Key,
+    as_text,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 _BEGIN, _END = "<!-- configuration: begin -->", "<!-- configuration: end -->"

@@ -72,6 +72,10 @@ class Key:
     setting: str | None = None
 
 
+def as_text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 _CRON_FIELD = r"[0-9*/,A-Za-z-]+"
 ROLES = "rotation|l1|l2|l3|database|infrastructure|databaseProvider|cloudProvider"
 # A person's name and how to reach them; each role once.

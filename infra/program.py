@@ -4,6 +4,7 @@ import pulumi
 
 from infra import config, images
 from infra.components.loadbalancer import http_url
+from infra.keys import as_text
 from infra.naming import Naming
 from infra.targets import docker
 
@@ -26,4 +27,5 @@ def main() -> None:
     pulumi.export("databaseName", settings.text("databaseName"))
     pulumi.export("walDurability", settings.wal_durability)
     pulumi.export("images", dict(lock.tags))
+    pulumi.export("settings", {name: as_text(value) for name, value in settings.values.items()})
     pulumi.export("dataVolumes", dict(environment.data_volumes))

@@ -65,14 +65,15 @@ def look(stack: Stack, engine: Engine, now: datetime, *, with_drift: bool) -> Ov
 
 
 def _at_once(stack: Stack, engine: Engine, now: datetime, unknown: dict[str, str]) -> Overview:
-    config, site = _told("configuration", stack.config, unknown), _told("address", stack.site, unknown)
+    config, outputs = _told("configuration", stack.config, unknown), _told("outputs", stack.outputs, unknown)
+    site = None if outputs is None else _told("address", lambda: stack.site(outputs), unknown)
     thrown, schedule = None, None
     if config is not None and site is not None:
         with Api(site, keys_of(config)) as api:
             thrown = _told("switches", lambda: switches.switches_of(api), unknown)
             schedule = _told("schedule", lambda: schedule_of(api, now), unknown)
     release = _told("releases", lambda: record.current(stack.name), unknown)
-    waiting = pending(release, config, places.image_lock()) if release and config is not None else []
+    waiting = [] if config is None or outputs is None else pending(outputs, config, places.image_lock())
     entries, extra = record.journal(stack.name), burst(engine, stack.name)
     return Overview(release, entries, waiting, extra, thrown, schedule, None, unknown)
 
@@ -89,17 +90,28 @@ def burst(engine: Engine, stack: str) -> list[str]:
     return [one.name for one in engine.inspected(stack) if BURST_LABEL in one.labels]
 
 
-def pending(release: Release, config: Mapping[str, Setting], lock: Path) -> list[str]:
-    """Settings and images that differ from those of the release: the next `up` puts them in force."""
-    now = {name: one.value for name, one in config.items() if not one.secret}
-    before = release.settings
-    settings = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
-    ids = {tag.removeprefix("amas/").partition(":")[0]: one for one, tag in image_tags(lock).items()}
-    return [*settings, *(f"image {name}" for name in sorted(ids) if ids[name] != release.images.get(name))]
+def pending(outputs: Mapping[str, object], config: Mapping[str, Setting], lock: Path) -> list[str]:
+    """Settings and images that the stack does not run with yet: the next `up` puts them in force."""
+    from infra.keys import KEYS, as_text  # noqa: PLC0415 - host only: absent from the runbook image
+
+    released, tags = outputs.get("settings"), outputs.get("images")
+    if not isinstance(released, dict) or not isinstance(tags, dict):
+        return []
+    set_now = {
+        key.name: config[key.name].value if key.name in config else as_text(key.default) for key in KEYS
+    }
+    built = {tag.removeprefix("amas/").partition(":")[0]: tag for tag in image_tags(lock).values()}
+    return [
+        *sorted(name for name, value in set_now.items() if released.get(name) != value),
+        *(f"image {name}" for name in sorted(tags) if name in built and tags[name] != built[name]),
+    ]
 
 
 def lines(found: Overview) -> list[str]:
-    told = [*_release_lines(found), f"burst     {len(found.burst)}"]
+    told = _release_lines(found)
+    if found.pending:
+        told.append(f"pending   {', '.join(found.pending)}: in force after the next `amas up`")
+    told.append(f"burst     {len(found.burst)}")
     if found.switches is not None:
         told += switches.status_lines([one for one in found.switches if one.on]) or ["switches  none thrown"]
     if found.schedule is not None:
@@ -120,8 +132,6 @@ def _release_lines(found: Overview) -> list[str]:
         told.append(f"          before it {back}: amas rollback")
     if last.how == record.ROLLBACK:
         told.append("          rolled back: the next `amas up` goes forward to this checkout")
-    if found.pending:
-        told.append(f"pending   {', '.join(found.pending)}: set, in force after the next `amas up`")
     return told
 
 

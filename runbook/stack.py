@@ -81,9 +81,9 @@ class Stack:
     def url(self) -> str:
         return self.site().url
 
-    def site(self) -> Site:
+    def site(self, outputs: Mapping[str, object] | None = None) -> Site:
         """Where the load balancer is published, and what it shows there."""
-        outputs = self.outputs()
+        outputs = self.outputs() if outputs is None else outputs
         url = outputs.get("url")
         if not isinstance(url, str):
             raise EnvironmentMissing(f"stack `{self.name}` does not stand: it has no `url`", BEGIN_WITH)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.keys import KEYS, as_text
 from runbook import drift, overview
 from runbook.drift import Difference
 from runbook.errors import CheckFailed
@@ -56,7 +57,7 @@ def test_what_is_not_as_it_should_be_is_named_with_what_mends_it() -> None:
         unknown={"schedule": "503"},
     )
     assert "          rolled back: the next `amas up` goes forward to this checkout" in found
-    assert "pending   replicas, image service: set, in force after the next `amas up`" in found
+    assert "pending   replicas, image service: in force after the next `amas up`" in found
     assert "burst     1" in found
     assert "switch    disable-insight-writes is ON: disk" in found
     assert "schedule  2 jobs, proof failed or late: amas schedule" in found
@@ -73,21 +74,24 @@ def test_settings_and_images_that_wait_for_the_next_up_are_pending(tmp_path: Pat
     lock = tmp_path / "images.json"
     lock.write_text(json.dumps({"lb": {"id": "sha256:bb", "tag": "amas/lb:haproxy3"}}))
     config = {"replicas": Setting("3", secret=False), "keyAdmin": Setting("x", secret=True)}
-    assert pending(RELEASE, config, lock) == ["replicas", "image lb"]
-    lock.write_text(json.dumps({"lb": {"id": "sha256:aa", "tag": "amas/lb:haproxy3"}}))
-    assert pending(RELEASE, {"replicas": Setting("2", secret=False)}, lock) == []
+    settings = {key.name: as_text(key.default) for key in KEYS}
+    outputs: dict[str, object] = {"settings": settings, "images": {"lb": "amas/lb:haproxy2"}}
+    assert pending(outputs, config, lock) == ["replicas", "image lb"]
+    assert pending({**outputs, "images": {"lb": "amas/lb:haproxy3"}}, {}, lock) == []
+    assert pending({**outputs, "settings": {**settings, "replicas": "3"}}, config, lock) == ["image lb"]
+    assert pending({}, config, lock) == [], "released by a program that does not tell"
 
 
 def test_what_cannot_be_asked_is_told_beside_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> object:
         raise CheckFailed("pulumi is away")
 
-    for name in ("config", "site"):
+    for name in ("config", "outputs"):
         monkeypatch.setattr(Stack, name, away)
     monkeypatch.setattr(drift, "look", lambda *_: [Difference("lb", "is gone")])
     engine = MemoryEngine(held=[container("api")])
     found = overview.look(Stack("local"), engine, datetime.now(UTC), with_drift=True)
     assert found.drift == [Difference("lb", "is gone")]
     assert found.switches is None
-    assert found.unknown == {"configuration": "pulumi is away", "address": "pulumi is away"}
+    assert found.unknown == {"configuration": "pulumi is away", "outputs": "pulumi is away"}
     assert overview.look(Stack("local"), engine, datetime.now(UTC), with_drift=False).drift is None
