@@ -57,9 +57,10 @@ def rollback(
     Data and secrets stay as they are. Replicas roll one by one; the next `amas up` goes forward again.
     """
     from runbook.up.sole import free_stale_lock, sole_run  # noqa: PLC0415 - host only: works on the state
-    from runbook.upgrade.rollback import chosen, roll_back  # noqa: PLC0415
+    from runbook.upgrade.rollback import catch_up, chosen, roll_back  # noqa: PLC0415
 
     engine, progress, held = connect(), Progress(), Stack(stack)
+    catch_up(held)
     wanted = chosen(stack, to)
     if not as_json:
         terminal.show_lines([f"release {wanted.number} of {wanted.at}, version {wanted.version}"])

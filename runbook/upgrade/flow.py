@@ -4,7 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from runbook.up.repair import is_well
 from runbook.up.secrets import ensure_secrets
 from runbook.up.sole import free_stale_lock, sole_run
 from runbook.upgrade.preflight import backup_checks, refuse_jump, refuse_unproven
-from runbook.upgrade.rollback import roll_back
+from runbook.upgrade.rollback import plain, roll_back
 from runbook.upgrade.verdict import Look, breached, problems
 
 LOOK_EVERY_S = 2.0
@@ -74,8 +74,8 @@ def upgrade(plan: Plan, engine: Engine, progress: Progress) -> Upgraded:
 def standing_release(stack: Stack, ref: str | None, engine: Engine) -> Release:
     """As written down; else put together from what runs and the commit it is said to be."""
     known = record.current(stack.name)
-    if known is not None:
-        return known
+    if known is not None:  # settings may have been changed since, by plain `pulumi up`
+        return replace(known, settings=plain(stack.config()))
     if ref is None:
         raise EnvironmentMissing(
             f"no release of stack `{stack.name}` is written down yet: there would be no way back",

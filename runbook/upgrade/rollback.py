@@ -11,8 +11,9 @@ from pathlib import Path
 from runbook import places
 from runbook.engine import Engine
 from runbook.errors import EnvironmentMissing, UsageError
+from runbook.overview import pending
 from runbook.releases import record
-from runbook.releases.program import LOCK, PROGRAM, RULES_FILE, kept_rules
+from runbook.releases.program import LOCK, PROGRAM, RULES_FILE, kept_rules, of_this_checkout
 from runbook.releases.record import Release
 from runbook.stack import Setting, Stack
 from runbook.terminal import Progress
@@ -40,6 +41,15 @@ def chosen(stack: str, number: int | None) -> Release:
     if wanted == record.current_number(entries):
         raise UsageError(f"release {wanted} is the one in force", "amas status")
     return record.read(stack, wanted)
+
+
+def catch_up(stack: Stack) -> None:
+    """Writes down a release that plain `pulumi up` made since, so that the way back leads to the one before."""
+    entries, known, config = record.journal(stack.name), record.current(stack.name), stack.config()
+    if known is None or entries[-1].how == record.ROLLBACK:
+        return
+    if plain(config) != known.settings and not pending(stack.outputs(), config, places.image_lock()):
+        record.keep(stack.name, of_this_checkout(), config, record.UP, datetime.now(UTC))
 
 
 def roll_back(stack: Stack, wanted: Release, engine: Engine, progress: Progress) -> RolledBack:

@@ -2,20 +2,31 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from infra.keys import KEYS, as_text
 from runbook.errors import CheckFailed, EnvironmentMissing, UsageError
 from runbook.releases import record
 from runbook.releases.program import Program
 from runbook.releases.record import Entry, Release
-from runbook.stack import Stack
+from runbook.stack import Setting, Stack
 from runbook.testing import MemoryEngine, container
 from runbook.up.announce import announcements
+from runbook.upgrade import rollback
 from runbook.upgrade.flow import standing_images
 from runbook.upgrade.preflight import BackupCheck, backup_checks, refuse_jump, refuse_unproven
-from runbook.upgrade.rollback import apply, chosen, refuse_missing_images, staged, with_rules
+from runbook.upgrade.rollback import (
+    apply,
+    catch_up,
+    chosen,
+    plain,
+    refuse_missing_images,
+    staged,
+    with_rules,
+)
 from runbook.upgrade.verdict import Look, breached, problems
 
 STANDING = Release(3, "d", "2026-01-02", "1.2.0", "abc", 9, {"lb": "sha256:aa"}, {})
@@ -121,6 +132,26 @@ def test_a_rollback_needs_the_images_and_another_release_than_the_present(state_
     with pytest.raises(UsageError, match="release 3 is the one in force"):
         chosen("local", 3)
     assert (state_dir / "releases/local/journal.jsonl").exists()
+
+
+def test_what_plain_pulumi_released_since_is_written_down_before_the_way_back(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (state_dir / "images.json").write_text("{}")
+    program = Program(state_dir, state_dir / "images.json", "0.1.0", None, 9)
+    monkeypatch.setattr(rollback, "of_this_checkout", lambda: program)
+    config = {"replicas": Setting("2", secret=False)}
+    monkeypatch.setattr(Stack, "config", lambda _: config)
+    settings = {key.name: as_text(key.default) for key in KEYS}
+    monkeypatch.setattr(Stack, "outputs", lambda _: {"settings": {**settings, **plain(config)}, "images": {}})
+    record.keep("local", program, config, record.UP, datetime.now(UTC))
+    config["replicas"] = Setting("3", secret=False)
+    catch_up(Stack("local"))
+    assert chosen("local", None).settings == {"replicas": "2"}
+    record.note("local", Entry("", 1, record.ROLLBACK))
+    config["replicas"] = Setting("4", secret=False)
+    catch_up(Stack("local"))
+    assert record.current_number(record.journal("local")) == 1, "what was left is no release to go back to"
 
 
 def test_settings_become_those_of_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
