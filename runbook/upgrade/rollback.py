@@ -44,7 +44,7 @@ def chosen(stack: str, number: int | None) -> Release:
 
 
 def catch_up(stack: Stack) -> None:
-    """Writes down a release that plain `pulumi up` made since, so that the way back leads to the one before."""
+    """Writes down what plain `pulumi up` released since, so that the way back leads to the one before it."""
     entries, known, config = record.journal(stack.name), record.current(stack.name), stack.config()
     if known is None or entries[-1].how == record.ROLLBACK:
         return

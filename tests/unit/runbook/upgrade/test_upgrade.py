@@ -137,6 +137,7 @@ def test_a_rollback_needs_the_images_and_another_release_than_the_present(state_
 def test_what_plain_pulumi_released_since_is_written_down_before_the_way_back(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    state_dir.mkdir()
     (state_dir / "images.json").write_text("{}")
     program = Program(state_dir, state_dir / "images.json", "0.1.0", None, 9)
     monkeypatch.setattr(rollback, "of_this_checkout", lambda: program)
