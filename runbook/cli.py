@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -210,6 +210,7 @@ def status(
     engine, now = connect(), datetime.now(UTC)
     found = status_page.look(engine, stack, places.image_lock(), now)
     more = overview.look(Stack(stack), engine, now, with_drift=drift)
+    found = replace(found, url=more.url or found.url)  # a port does not tell whether it speaks TLS
     if as_json:
         terminal.show_json({**found.as_json(), **more.as_json(), "ok": not found.ill and not more.drift})
     else:

@@ -40,6 +40,7 @@ class Overview:
     schedule: list[Standing] | None
     drift: list[Difference] | None
     unknown: dict[str, str] = field(default_factory=dict)
+    url: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -74,8 +75,8 @@ def _at_once(stack: Stack, engine: Engine, now: datetime, unknown: dict[str, str
             schedule = _told("schedule", lambda: schedule_of(api, now), unknown)
     release = _told("releases", lambda: record.current(stack.name), unknown)
     waiting = [] if config is None or outputs is None else pending(outputs, config, places.image_lock())
-    entries, extra = record.journal(stack.name), burst(engine, stack.name)
-    return Overview(release, entries, waiting, extra, thrown, schedule, None, unknown)
+    entries, extra, url = record.journal(stack.name), burst(engine, stack.name), site.url if site else None
+    return Overview(release, entries, waiting, extra, thrown, schedule, None, unknown, url)
 
 
 def _told(name: str, ask: Callable[[], T], unknown: dict[str, str]) -> T | None:
