@@ -118,9 +118,22 @@ class Steady:
         )
 
     def worst(self) -> list[str]:
+        """Each kind of failure, with how often and from when to when."""
+        kinds: dict[str, list[int]] = {}
+        for one in self.failures:
+            kinds.setdefault(f"{one['method']} {one['status']} {_detail(one['said'])}", []).append(one["at"])
         return [
-            f"{_clock(one['at'])} {one['method']} {one['status']} {one['said']}" for one in self.failures[:10]
+            f"{len(moments)} x {kind} ({_clock(min(moments))} to {_clock(max(moments))})"
+            for kind, moments in kinds.items()
         ]
+
+
+def _detail(said: str) -> str:
+    """A problem's own words; the id of the request would make each one a kind of its own."""
+    try:
+        return str(json.loads(said)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return said[:120]
 
 
 def _clock(at_ms: int) -> str:
