@@ -2,16 +2,16 @@
 WITH made AS (
     SELECT
         number,
-        date_trunc('milliseconds', now() - (number % 7776000) * interval '1 second') AS at
+        date_trunc('milliseconds', now() - mod(number, 7776000) * interval '1 second') AS at
     FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS r (number)
 ),
 
 named AS (
     SELECT
         at,
-        number % 2 = 0 AS free,
+        mod(number, 2) = 0 AS free,
         CASE
-            WHEN number % 2 = 0 THEN 'filled:' || number
+            WHEN mod(number, 2) = 0 THEN 'filled:' || number
             ELSE
                 regexp_replace(
                     lpad(to_hex((extract(EPOCH FROM at) * 1000)::bigint), 12, '0'), '^(.{8})(.{4})$', '\1-\2'
