@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import ssl
 import threading
 import time
 import urllib.parse
@@ -72,7 +73,10 @@ class Surroundings:
 
 
 class Sender:
-    """One kept connection; threads may share it. `timeout_s` is for one wait, `deadline_s` for one call."""
+    """One kept connection; threads may share it. `timeout_s` is for one wait, `deadline_s` for one call.
+
+    `ca_file`: whom to trust with https, in PEM, where it is not an authority that this host knows.
+    """
 
     def __init__(
         self,
@@ -81,12 +85,13 @@ class Sender:
         timeout_s: float = 30.0,
         deadline_s: float = 120.0,
         around: Surroundings | None = None,
+        ca_file: str | None = None,
     ) -> None:
         if not re.fullmatch(r"[!-~]+", key):
             raise ValueError("key must be printable ASCII without spaces; `amas keys show ingest` prints it")
         if not (timeout_s > 0 and deadline_s > 0):
             raise ValueError(f"timeout_s={timeout_s} and deadline_s={deadline_s} must be above 0")
-        self._connection, self._path = _target(url)
+        self._connection, self._path = _target(url, ca_file)
         self._authorization = f"Bearer {key}"
         self._timeout_s, self._deadline_s = timeout_s, deadline_s
         self._around = around or Surroundings()
@@ -227,16 +232,24 @@ class _Answer:
     why: str
 
 
-def _target(url: str) -> tuple[http.client.HTTPConnection, str]:
+def _target(url: str, ca_file: str | None) -> tuple[http.client.HTTPConnection, str]:
     """Raises ValueError without showing the URL's user part, where some put a key."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise ValueError("url must be like http://localhost:3000, without user or key in it")
     if parts.query or parts.fragment or not re.fullmatch(r"[!-~]*", parts.path):
         raise ValueError("url must end with its path, in printable ASCII: no query, fragment or space")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port or kind.default_port)
-    return connection, parts.path.rstrip("/") + "/api/decisions"
+    return _connection(parts, ca_file), parts.path.rstrip("/") + "/api/decisions"
+
+
+def _connection(parts: urllib.parse.SplitResult, ca_file: str | None) -> http.client.HTTPConnection:
+    """Certificates are those this host trusts, or with a CA file those alone."""
+    host = str(parts.hostname)
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, parts.port or 80)
+    return http.client.HTTPSConnection(
+        host, parts.port or 443, context=ssl.create_default_context(cafile=ca_file)
+    )
 
 
 def _encoded(place: int, trace: dict[str, Any]) -> bytes:

@@ -1,5 +1,6 @@
 """Configuration, read once into a frozen value; everything else takes that value."""
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pulumi
 
-from infra.keys import KEYS, REQUIRED_SECRETS, SECRETS, Key, Value
+from infra import edge
+from infra.keys import EDGE_SECRETS, KEYS, REQUIRED_SECRETS, SECRETS, Key, Value, as_text
 
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
@@ -49,6 +51,11 @@ class Config:
         connections = (self.integer("dbMaxConnections") - RESERVED_CONNECTIONS) // pool
         return max(least, min(self.integer("maxReplicas"), connections) - least)
 
+    @property
+    def encrypted(self) -> bool:
+        """TLS at the load balancer."""
+        return self.text("tls") != "off"
+
     def secret(self, name: str) -> pulumi.Output[str]:
         return self.secrets[name]
 
@@ -65,13 +72,16 @@ class Config:
     def settings(self) -> dict[str, str]:
         """The service's environment, without its secrets."""
         given = {key.setting: as_text(self.values[key.name]) for key in KEYS if key.setting}
-        return {**given, "WAL_DURABILITY": self.wal_durability}
+        reads_need_key = self.flag("readsNeedKey") or self.encrypted
+        return {**given, "WAL_DURABILITY": self.wal_durability, "READS_NEED_KEY": as_text(reads_need_key)}
 
 
 def load(config: pulumi.Config) -> Config:
     """Read the stack's configuration; raises ConfigInvalid with every problem at once."""
     values, problems = parse(config.get)
     secrets = {name: config.get_secret(name) for name, _ in REQUIRED_SECRETS}
+    if values["tls"] == "self-signed":
+        secrets |= {name: config.get_secret(name) for name, _ in EDGE_SECRETS}
     problems += missing_secrets(secrets)
     secrets |= {name: config.get_secret(name) for name, _ in SECRETS if name not in secrets}
     if problems:
@@ -115,9 +125,29 @@ def across(values: Mapping[str, Value]) -> list[str]:
             "amas:offsiteKnownHosts is empty: must be what `ssh-keyscan HOST` prints, "
             f"for amas:offsiteRepository = {_shown(str(values['offsiteRepository']))}"
         )
-    if values["httpPort"] == values["prometheusPort"]:
-        problems.append(f"amas:prometheusPort = {values['prometheusPort']}: already taken by amas:httpPort")
-    return problems
+    return [*problems, *port_problems(values), *edge.problems(values)]
+
+
+def published(values: Mapping[str, Value]) -> dict[str, str]:
+    """Keys of the ports that are published with these values, and on which address."""
+    edge_keys = ("httpPort", "httpsPort") if values["tls"] != "off" else ("httpPort",)
+    address = str(values["bindAddress"])
+    return {**dict.fromkeys(edge_keys, address), "prometheusPort": loopback(address)}
+
+
+def loopback(address: str) -> str:
+    """For Prometheus, which asks for no key and speaks no TLS: it stays on this host."""
+    return address if ipaddress.ip_address(address).is_loopback else "127.0.0.1"
+
+
+def port_problems(values: Mapping[str, Value]) -> list[str]:
+    keys = tuple(published(values))
+    return [
+        f"amas:{key} = {values[key]}: already taken by amas:{earlier}"
+        for place, key in enumerate(keys)
+        for earlier in keys[:place]
+        if values[key] == values[earlier]
+    ]
 
 
 def missing_secrets(secrets: Mapping[str, object]) -> list[str]:
@@ -126,10 +156,6 @@ def missing_secrets(secrets: Mapping[str, object]) -> list[str]:
         for name, value in secrets.items()
         if value is None
     ]
-
-
-def as_text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _parse_one(key: Key, raw: str | None) -> tuple[Value, str | None]:

@@ -3,6 +3,7 @@
 `Pulumi.yaml` and the README's table are written from this list (`python -m infra.document`).
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -46,19 +47,35 @@ class Matching:
 
 
 @dataclass(frozen=True)
+class Address:
+    """An address of this host; which ones need TLS is told by `infra.config.across`."""
+
+    def __str__(self) -> str:
+        return "an IP address; beyond loopback (127.x.x.x, ::1) only with TLS"
+
+    def admits(self, value: Value) -> bool:
+        try:
+            return bool(ipaddress.ip_address(str(value)))
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True)
 class Key:
     """One key of the `amas` namespace; `setting` names the service's environment variable it feeds."""
 
     name: str
     type: Literal["integer", "string", "boolean"]
     default: Value
-    allowed: Between | OneOf | Matching | None
+    allowed: Between | OneOf | Matching | Address | None
     reason: str
     setting: str | None = None
 
 
-_OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
-LOOPBACK = Matching(rf"127(\.{_OCTET}){{3}}|::1", "a loopback address (127.x.x.x or ::1)")
+def as_text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 _CRON_FIELD = r"[0-9*/,A-Za-z-]+"
 ROLES = "rotation|l1|l2|l3|database|infrastructure|databaseProvider|cloudProvider"
 # A person's name and how to reach them; each role once.
@@ -84,8 +101,37 @@ KEYS: tuple[Key, ...] = (
         "bindAddress",
         "string",
         "127.0.0.1",
-        LOOPBACK,
-        "Address the ports are published on; traffic is plain HTTP, so nothing beyond this host",
+        Address(),
+        "Address the load balancer is published on; Prometheus stays on loopback",
+    ),
+    Key(
+        "tls",
+        "string",
+        "off",
+        OneOf(("off", "files", "self-signed")),
+        "HTTPS at the load balancer; plain HTTP is then redirected, and reads need a key too. "
+        "self-signed: a certificate made by ./scripts/up, for trying it out",
+    ),
+    Key(
+        "tlsCertificateFile",
+        "string",
+        "",
+        None,
+        "With tls files: the certificate and its chain in PEM, a path from the project's folder. "
+        "A renewed one is in force after `pulumi up`, without a connection refused",
+    ),
+    Key(
+        "tlsKeyFile", "string", "", None, "With tls files: the certificate's private key, without a password"
+    ),
+    Key(
+        "httpsPort", "integer", 3443, Between(1, 65535), "With TLS: the way in; httpPort only redirects to it"
+    ),
+    Key(
+        "hstsMaxAgeS",
+        "integer",
+        31536000,
+        Between(0, 63072000),
+        "With TLS: seconds for which browsers are told to take HTTPS alone; 0 takes it back",
     ),
     Key(
         "replicas",
@@ -306,7 +352,7 @@ KEYS: tuple[Key, ...] = (
         "boolean",
         False,
         None,
-        "Ask for a key on reads and metrics too; writes always need one",
+        "Ask for a key on reads and metrics too, as is always done with TLS; writes always need one",
         "READS_NEED_KEY",
     ),
     Key(
@@ -424,6 +470,11 @@ OFFSITE_SECRETS: tuple[tuple[str, str], ...] = (
     ("offsiteSshKey", "private key without a passphrase, for sftp:"),
 )
 
+# Made by scripts/up where `tls` is self-signed: private key and certificate, one after the other.
+EDGE_SECRETS: tuple[tuple[str, str], ...] = (
+    ("tlsSelfSigned", "private key and certificate of the load balancer with `tls` self-signed"),
+)
+
 # While one is set, two keys of the scope are valid: clients move to the new one before the old one ends.
 OPTIONAL_SECRETS: tuple[tuple[str, str], ...] = (
     ("keyIngestPrevious", "the ingest key of before, still accepted"),
@@ -432,4 +483,4 @@ OPTIONAL_SECRETS: tuple[tuple[str, str], ...] = (
     ("keyAdminPrevious", "the admin key of before, still accepted"),
 )
 
-SECRETS = (*REQUIRED_SECRETS, *OPTIONAL_SECRETS, *RECEIVERS, *OFFSITE_SECRETS)
+SECRETS = (*REQUIRED_SECRETS, *OPTIONAL_SECRETS, *RECEIVERS, *OFFSITE_SECRETS, *EDGE_SECRETS)

@@ -11,6 +11,10 @@ Inputs = Mapping[str, Any]
 # Whoever may write to it is root on the host: one part has it, and that one has nothing else.
 ENGINE_SOCKET = "/var/run/docker.sock"
 ENGINE_OWNER = "agent"
+# Inside the load balancer: 3443 speaks TLS, 3080 answers nothing but a redirect to it.
+TLS_PORT, REDIRECT_PORT = 3443, 3080
+TLS_PORTS = frozenset({TLS_PORT, REDIRECT_PORT})
+
 _SECRET_NAME = re.compile(r"PASS(WORD)?|SECRET|TOKEN|API_KEYS?|(DATABASE|REDIS|QUEUE|WEBHOOK)_URL")
 
 
@@ -90,7 +94,8 @@ def _leaves_the_engine_to_the_agent(inputs: Inputs) -> Iterator[str]:
 
 def _publishes_on_loopback(inputs: Inputs) -> Iterator[str]:
     for port in inputs.get("ports") or []:
-        if not ipaddress.ip_address(port.get("ip") or "0.0.0.0").is_loopback:  # noqa: S104
+        encrypted = port.get("internal") in TLS_PORTS
+        if not encrypted and not ipaddress.ip_address(port.get("ip") or "0.0.0.0").is_loopback:  # noqa: S104
             yield f"port {port.get('external')} is published beyond loopback without TLS"
 
 

@@ -4,6 +4,7 @@ import pulumi
 
 from infra import config, images
 from infra.components.loadbalancer import http_url
+from infra.keys import as_text
 from infra.naming import Naming
 from infra.targets import docker
 
@@ -17,9 +18,14 @@ def main() -> None:
         raise pulumi.RunError(str(problem)) from None
     environment = docker.build(settings, lock, Naming(pulumi.get_stack()))
     pulumi.export("url", environment.url)
-    pulumi.export("prometheusUrl", http_url(settings.text("bindAddress"), settings.integer("prometheusPort")))
+    pulumi.export("certificate", environment.certificate)
+    pulumi.export(
+        "prometheusUrl",
+        http_url(config.loopback(settings.text("bindAddress")), settings.integer("prometheusPort")),
+    )
     pulumi.export("network", environment.network)
     pulumi.export("databaseName", settings.text("databaseName"))
     pulumi.export("walDurability", settings.wal_durability)
     pulumi.export("images", dict(lock.tags))
+    pulumi.export("settings", {name: as_text(value) for name, value in settings.values.items()})
     pulumi.export("dataVolumes", dict(environment.data_volumes))

@@ -10,6 +10,7 @@ import httpx
 import stamina
 
 from runbook.errors import CheckFailed
+from runbook.site import Site, trusted
 
 RUN_HEADER = "X-Amas-Run-Id"
 NDJSON = "application/x-ndjson"
@@ -67,12 +68,18 @@ class Api:
     """The service's routes that the runbook uses. May be shared between threads."""
 
     def __init__(
-        self, url: str, keys: Keys | None = None, transport: httpx.BaseTransport | None = None
+        self, at: Site | str, keys: Keys | None = None, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self.url = url.rstrip("/")
+        site = at if isinstance(at, Site) else Site(at)
+        self.url = site.url.rstrip("/")
         self._keys = keys or Keys()
         self._client = httpx.Client(
-            base_url=self.url, timeout=TIMEOUT_S, transport=transport, trust_env=False
+            base_url=self.url,
+            timeout=TIMEOUT_S,
+            transport=transport,
+            # Loading the authorities takes a while, and plain HTTP asks for none.
+            verify=trusted(site) if self.url.startswith("https:") and transport is None else False,
+            trust_env=False,
         )
 
     def __enter__(self) -> Self:

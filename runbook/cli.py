@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -17,6 +17,7 @@ from runbook import (
     database,
     environment,
     escrow,
+    overview,
     places,
     silences,
     store_pages,
@@ -34,7 +35,7 @@ from runbook.contacts import contacts
 from runbook.doctor.command import doctor
 from runbook.drill.command import drill
 from runbook.engine import connect
-from runbook.errors import AmasError, CheckFailed, UsageError
+from runbook.errors import AmasError, CheckFailed, EnvironmentMissing, UsageError
 from runbook.incident import command as incidents
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
@@ -48,6 +49,7 @@ from runbook.stack import Stack
 from runbook.storm import storm
 from runbook.traffic.command import traffic
 from runbook.triage.command import triage
+from runbook.upgrade.command import rollback, upgrade
 
 INTERRUPTED = 130
 
@@ -86,6 +88,8 @@ app.command()(storm)
 app.command()(contacts)
 app.command()(doctor)
 app.command()(drill)
+app.command()(upgrade)
+app.command()(rollback)
 store_pages.register(app, db_app, cache_app)
 
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -194,19 +198,27 @@ def down(
 
 
 @app.command()
-def status(stack: StackName, as_json: AsJson = False) -> None:
-    """Every part and its health. Runs on the host.
+def status(
+    stack: StackName,
+    drift: Annotated[
+        bool, typer.Option("--drift/--no-drift", help="Compare with what was released; takes some seconds.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Parts, releases, switches, schedule, and what is not as released. Runs on the host.
 
-    Exits with 1 when a part is not healthy.
+    Exits with 1 when a part is not healthy, or when something was changed behind pulumi's back.
     """
-    found = status_page.look(connect(), stack, places.image_lock(), datetime.now(UTC))
-    thrown = switches.thrown(lambda: switches.api_of(Stack(stack)))
+    engine, now = connect(), datetime.now(UTC)
+    found = status_page.look(engine, stack, places.image_lock(), now)
+    more = overview.look(Stack(stack), engine, now, with_drift=drift)
+    found = replace(found, url=more.url or found.url)  # a port does not tell whether it speaks TLS
     if as_json:
-        terminal.show_json({**found.as_json(), "switches": [asdict(one) for one in thrown]})
+        terminal.show_json({**found.as_json(), **more.as_json(), "ok": not found.ill and not more.drift})
     else:
         terminal.show_table(["part", "state", "up", "image", ""], status_page.table_rows(found))
-        terminal.show_lines([*status_page.closing_lines(found), *switches.status_lines(thrown)])
-    if found.ill:
+        terminal.show_lines([*status_page.closing_lines(found), *overview.lines(more)])
+    if found.ill or more.drift:
         raise typer.Exit(CheckFailed.exit_code)
 
 
@@ -305,6 +317,21 @@ def show_key(scope: Annotated[str, typer.Argument()], stack: StackName, as_json:
         terminal.show_json({"scope": scope, "key": key})
     else:
         terminal.show_raw(key)
+
+
+@keys_app.command("certificate")
+def show_certificate(stack: StackName, as_json: AsJson = False) -> None:
+    """Print the certificate that the load balancer shows, in PEM. Runs on the host.
+
+    Clients trust a self-signed one by it: curl --cacert, ca_file of the sender, AMAS_CA_FILE of `amas`.
+    """
+    site = Stack(stack).site()
+    if not site.certificate:
+        raise EnvironmentMissing(f"stack `{stack}` speaks plain HTTP", "amas up --config tls=self-signed")
+    if as_json:
+        terminal.show_json(asdict(site))
+    else:
+        terminal.show_raw(site.certificate.rstrip())
 
 
 @keys_app.command("escrow")

@@ -7,6 +7,7 @@ from runbook import places
 from runbook.engine import Engine, Leftovers
 from runbook.errors import CheckFailed, UsageError
 from runbook.events import Changed, Diagnosed, Event
+from runbook.releases.record import forget
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up.aftermath import clear_away
@@ -59,6 +60,7 @@ def _purge(stack: Stack, engine: Engine, progress: Progress) -> Gone:
         engine.remove_volumes(engine.leftovers(stack.name).volumes)
     with progress.step("remove stack and configuration"):
         stack.remove()
+        forget(stack.name)
     with progress.step("look for leftovers"):
         refuse_leftovers(engine.leftovers(stack.name), kept=())
     return Gone(stack.name, (), purged=True)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Protocol
@@ -57,6 +57,21 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Inspected:
+    """What somebody may have changed about a container; what comes from its image is left out.
+
+    `networks`: aliases by network; `volumes`: names by path.
+    """
+
+    id: str
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class LogLine:
     """One line, with the engine's own stamp (RFC 3339, nanoseconds), which sorts as text."""
 
@@ -78,6 +93,7 @@ class Engine(Protocol):
     """The seam: the real engine, or a twin in the tests."""
 
     def containers(self, stack: str, part: str | None = None) -> list[Container]: ...
+    def inspected(self, stack: str) -> list[Inspected]: ...
     def log_lines(
         self, container: Container, *, since: datetime | None, tail: int | None
     ) -> list[LogLine]: ...
@@ -101,6 +117,7 @@ class Engine(Protocol):
     def disk_root(self) -> str: ...
     def gateway(self, network: str) -> str | None: ...
     def missing_images(self, ids: Sequence[str]) -> list[str]: ...
+    def image_ids(self) -> dict[str, str]: ...
 
 
 def connect() -> Engine:
@@ -135,6 +152,14 @@ class DockerEngine:
             all=True, filters={"label": _labels(stack, part)}, ignore_removed=True
         )
         return sorted((container_facts(one.attrs) for one in found), key=lambda one: (one.part, one.name))
+
+    def inspected(self, stack: str) -> list[Inspected]:
+        found = self._client.containers.list(
+            all=True, filters={"label": _labels(stack, None)}, ignore_removed=True
+        )
+        held = {one.attrs["Image"] for one in found}
+        images = {one: self._client.images.get(one).attrs["Config"] for one in held}
+        return [inspected_facts(one.attrs, images[one.attrs["Image"]]) for one in found]
 
     def log_lines(self, container: Container, *, since: datetime | None, tail: int | None) -> list[LogLine]:
         raw: bytes = self._client.api.logs(
@@ -240,6 +265,10 @@ class DockerEngine:
         held = {one["Id"] for one in self._client.api.images(all=True)}
         return [one for one in ids if one not in held]
 
+    def image_ids(self) -> dict[str, str]:
+        """By tag."""
+        return {tag: str(one.id) for one in self._client.images.list() for tag in one.tags}
+
     def _volumes(self, stack: str) -> list[Any]:
         return list(self._client.volumes.list(filters=_filter(stack)))
 
@@ -292,6 +321,24 @@ def container_facts(attributes: dict[str, Any]) -> Container:
         networks=tuple(sorted(networks)),
         volumes=tuple(sorted(one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name"))),
         burst=BURST_LABEL in config["Labels"],
+    )
+
+
+def inspected_facts(attributes: Mapping[str, Any], image: Mapping[str, Any]) -> Inspected:
+    """The engine's inspect answers of a container and its image, reduced."""
+    config = attributes["Config"]
+    given = [one for one in config["Env"] or [] if one not in (image.get("Env") or [])]
+    of_image = image.get("Labels") or {}
+    networks = attributes["NetworkSettings"]["Networks"] or {}
+    return Inspected(
+        id=attributes["Id"],
+        name=attributes["Name"].lstrip("/"),
+        environment={name: value for name, _, value in (one.partition("=") for one in given)},
+        labels={name: value for name, value in config["Labels"].items() if of_image.get(name) != value},
+        networks={name: tuple(one.get("Aliases") or ()) for name, one in networks.items() if name != "none"},
+        volumes={
+            one["Destination"]: one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name")
+        },
     )
 
 

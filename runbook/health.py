@@ -62,7 +62,7 @@ def api_of(stack_name: str) -> Api:
     stack = Stack(stack_name)
     config = stack.config()
     read, metrics = (config[name].value if name in config else None for name in ("keyRead", "keyMetrics"))
-    return Api(stack.url(), Keys(read=read, metrics=metrics))
+    return Api(stack.site(), Keys(read=read, metrics=metrics))
 
 
 def keys_from(environ: Mapping[str, str] = os.environ) -> Keys:

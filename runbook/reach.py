@@ -21,7 +21,7 @@ def config(stack: str) -> dict[str, Setting]:
 def api_of(stack: str, environ: Mapping[str, str] = os.environ) -> Api:
     """At AMAS_URL with the keys of mounted files; without it at the stack's own address, with its keys."""
     url = environ.get("AMAS_URL")
-    return Api(url, health.keys_from(environ)) if url else Api(Stack(stack).url(), keys_of(config(stack)))
+    return Api(url, health.keys_from(environ)) if url else Api(Stack(stack).site(), keys_of(config(stack)))
 
 
 def asked(api: Api, path: str, parameters: Mapping[str, str] | None = None) -> Any:

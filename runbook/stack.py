@@ -12,6 +12,7 @@ from typing import IO, Any
 from runbook import environment, places
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.events import Event, read_event
+from runbook.site import Site
 
 NAMESPACE = "amas"
 NO_SUCH_STACK_EXIT = 6
@@ -33,9 +34,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack of this checkout; each method is one call of the CLI."""
+    """A stack of this checkout; each method is one call of the CLI.
+
+    `program`: a folder with another program than the checkout's, and its image lock in `lock` below it.
+    """
 
     name: str
+    program: Path | None = None
 
     def select_or_create(self) -> None:
         self._call("stack", "select", "--create", "--secrets-provider", "passphrase", "--stack", self.name)
@@ -52,6 +57,14 @@ class Stack:
     def set_secret(self, key: str, value: str) -> None:
         self._call("config", "set", "--secret", f"{NAMESPACE}:{key}", *self._stack, stdin=value)
 
+    def set_plain(self, settings: Mapping[str, str]) -> None:
+        """All in one call; none of them is a secret."""
+        if settings:
+            pairs = [
+                w for key, value in settings.items() for w in ("--plaintext", f"{NAMESPACE}:{key}={value}")
+            ]
+            self._call("config", "set-all", *pairs, *self._stack)
+
     def unset(self, key: str) -> None:
         self._call("config", "rm", f"{NAMESPACE}:{key}", *self._stack)
 
@@ -66,11 +79,15 @@ class Stack:
         return outputs
 
     def url(self) -> str:
-        """Where the load balancer is published."""
-        url = self.outputs().get("url")
+        return self.site().url
+
+    def site(self, outputs: Mapping[str, object] | None = None) -> Site:
+        """Where the load balancer is published, and what it shows there."""
+        outputs = self.outputs() if outputs is None else outputs
+        url = outputs.get("url")
         if not isinstance(url, str):
             raise EnvironmentMissing(f"stack `{self.name}` does not stand: it has no `url`", BEGIN_WITH)
-        return url
+        return Site(url, str(outputs.get("certificate") or ""))
 
     def up(
         self,
@@ -89,6 +106,12 @@ class Stack:
     def refresh(self, log: Path, on_event: Callable[[Event], None]) -> int:
         """Takes what the engine holds into the state, so that what was deleted by hand is made again."""
         return self._operation(["refresh", "--skip-preview"], log, on_event)
+
+    def refresh_preview(self) -> list[dict[str, Any]]:
+        """Each resource with what a refresh would find; nothing is written."""
+        told = json.loads(self._call("refresh", "--preview-only", "--json", *self._stack))
+        steps: list[dict[str, Any]] = told.get("steps") or []
+        return steps
 
     def export(self) -> dict[str, Any]:
         """The deployment as the backend holds it; secrets stay encrypted."""
@@ -110,6 +133,9 @@ class Stack:
     def remove(self) -> None:
         """Forgets the stack: its state, history and configuration file."""
         self._call("stack", "rm", "--yes", *self._stack)
+
+    def _own_lock(self) -> dict[str, str]:
+        return {"AMAS_STATE_DIR": str(self.program / "lock")} if self.program else {}
 
     @property
     def _stack(self) -> list[str]:
@@ -155,8 +181,8 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=places.ROOT,
-                env=shell(self.name) | {"PULUMI_DEBUG_COMMANDS": "true"},
+                cwd=self.program or places.ROOT,
+                env=shell(self.name) | {"PULUMI_DEBUG_COMMANDS": "true"} | self._own_lock(),
             )
             try:
                 _follow(process, event_log, on_event, meanwhile)

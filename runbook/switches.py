@@ -87,7 +87,7 @@ def status_lines(found: Sequence[Switch]) -> list[str]:
 
 
 def api_of(stack: Stack) -> Api:
-    return Api(stack.url(), keys_of(stack.config()))
+    return Api(stack.site(), keys_of(stack.config()))
 
 
 def _detail(body: Any) -> str:

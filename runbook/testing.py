@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from runbook.engine import Container, Leftovers, LogLine, log_line
+from runbook.engine import Container, Inspected, Leftovers, LogLine, log_line
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -46,6 +46,9 @@ class MemoryEngine:
     def containers(self, stack: str, part: str | None = None) -> list[Container]:
         mine = [one for one in self.held if one.name.startswith(f"amas-{stack}-")]
         return [one for one in mine if part in {None, one.part}]
+
+    def inspected(self, stack: str) -> list[Inspected]:
+        return [Inspected(one.id, one.name) for one in self.containers(stack)]
 
     def log_lines(self, container: Container, *, since: datetime | None, tail: int | None) -> list[LogLine]:
         lines = [log_line(container, line) for line in self.logs.get(container.part, [])]
@@ -116,6 +119,9 @@ class MemoryEngine:
 
     def remove_networks(self, ids: Sequence[str]) -> None:
         self.networks = tuple(one for one in self.networks if one not in ids)
+
+    def image_ids(self) -> dict[str, str]:
+        return {one: f"sha256:{one}" for one in self.images}
 
     def gateway(self, network: str) -> str | None:  # noqa: ARG002
         return "172.17.0.1"

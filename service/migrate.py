@@ -77,14 +77,14 @@ def _migration(path: Path) -> Migration:
 
 
 def check(wanted: list[Migration], recorded: Mapping[int, tuple[str, str]]) -> None:
-    """Raises MigrationRefused when a migration was edited after it was applied, or is unknown here."""
+    """Raises MigrationRefused when a migration was edited after it was applied.
+
+    One that is unknown here is newer, of a release that was rolled back: a migration only adds what the
+    release before it can do without.
+    """
     known = {one.number: one for one in wanted}
     for number, (name, checksum) in sorted(recorded.items()):
-        if number not in known:
-            raise MigrationRefused(
-                f"the database has {name}, which this version does not know: run a version that does"
-            )
-        if known[number].checksum != checksum:
+        if number in known and known[number].checksum != checksum:
             raise MigrationRefused(
                 f"{name} was edited after it was applied: restore it and add a new migration instead"
             )

@@ -103,6 +103,18 @@ PROOFS = {
             "infra/components/autoscaler.py",
         ),
     ),
+    "change": Proof(
+        "Rules, settings, images, the load balancer's configuration and certificate change under 300 "
+        "requests a second: none fails and no decision is lost; an upgrade that fails takes itself back",
+        tests("tests/change", "-s"),
+        (
+            "tests/change",
+            "infra",
+            "images/lb",
+            "runbook/upgrade",
+            "runbook/releases",
+        ),
+    ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
         tests("tests/faults/test_rotation.py", "-s"),
@@ -122,6 +134,11 @@ PROOFS = {
         "The figures of the service: ingest, batches, reads, metrics, beside what they are measured against",
         "python -m tests.bench --seconds 6 --rounds 5",
         ("tests/bench", "service"),
+    ),
+    "growth": Proof(
+        "A row costs at most 1.2 times the CPU with 20 million rows stored as with one; 1, 2 and 4 replicas",
+        "python -m tests.bench.growth",
+        ("tests/bench/growth.py", "tests/bench/fill.sql", "service"),
     ),
     "soak": Proof(
         "A replica under 1,000 posts a second for 10 minutes stays far below 512 MB and does not grow",

@@ -9,7 +9,7 @@ import pulumi
 from infra.components import container
 from infra.components.container import Health, Mount, Platform, Port, Spec
 from infra.components.files import Files
-from infra.config import Config
+from infra.config import Config, loopback
 from infra.images import Images
 
 UID = 10006
@@ -123,5 +123,5 @@ def _prometheus(config: Config, images: Images, mounts: Sequence[Mount]) -> Spec
         ],
         health=Health(container.http_get("http://127.0.0.1:9090/-/ready")),
         mounts=mounts,
-        ports=[Port(9090, config.integer("prometheusPort"), config.text("bindAddress"))],
+        ports=[Port(9090, config.integer("prometheusPort"), loopback(config.text("bindAddress")))],
     )

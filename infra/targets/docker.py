@@ -26,6 +26,7 @@ class Environment:
     """What a caller may want to know about the built stack."""
 
     url: pulumi.Output[str]
+    certificate: pulumi.Output[str]
     network: pulumi.Output[str]
     data_volumes: Mapping[str, pulumi.Output[str]]
 
@@ -60,4 +61,4 @@ def build(config: Config, images: Images, naming: Naming) -> Environment:
     if config.flag("autoscale"):
         Autoscaler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))
     Scheduler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))
-    return Environment(balancer.url, network.name, volumes.names)
+    return Environment(balancer.url, balancer.certificate, network.name, volumes.names)

@@ -45,10 +45,10 @@ def drill(fault: Fault, place: Place, progress: Progress) -> Drilled:
     """Raises CheckFailed when the stack is not well before; whatever happens then is part of the verdict."""
     config = place.stack.config()
     run_id = f"drill-{fault.name}-{secrets.token_hex(3)}"
-    url = place.stack.url()
+    site = place.stack.site()
     with (
-        Api(url, keys_of(config)) as api,
-        Traffic(url, config["keyIngest"].value, run_id, place.rate_per_s) as traffic,
+        Api(site, keys_of(config)) as api,
+        Traffic(site.url, config["keyIngest"].value, run_id, place.rate_per_s) as traffic,
     ):
         refuse_unwell(api, fault)
         if not awaited(lambda: len(traffic.last(WARM_POSTS)) >= WARM_POSTS, WARM_WITHIN_S):
@@ -66,7 +66,7 @@ def drill(fault: Fault, place: Place, progress: Progress) -> Drilled:
     with progress.step(f"{fault.name}: every id that was acknowledged is looked for"):
         stored = ids_of(place, run_id, acknowledged(traffic.answers))
         delivered = _delivered(fault, place.receiver)
-        with Api(url, keys_of(config)) as api:
+        with Api(site, keys_of(config)) as api:
             api.purge_run(run_id)
     return judge(fault, Observed(began, traffic.answers, stored, told_s, well_s, ended_s, delivered))
 

@@ -49,7 +49,7 @@ def smoke(stack: Stack, progress: Progress) -> None:
 
 def measure(stack: Stack, seed: int = 1, url: str | None = None) -> Outcome:
     """The run's rows are purged whatever comes of it."""
-    with Api(url or stack.url(), keys_of(stack.config())) as api:
+    with Api(url or stack.site(), keys_of(stack.config())) as api:
         return run(api, stack.name, seed)
 
 

@@ -18,6 +18,7 @@ from runbook import terminal
 from runbook.api import Keys
 from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.options import AsJson, StackName
+from runbook.site import Site
 from runbook.smoke.run import keys_of
 from runbook.stack import Stack
 from runbook.traffic.check import Looked, Sent, Verdict, verdict
@@ -152,9 +153,9 @@ def traffic(  # noqa: PLR0913, PLR0917 - one parameter an option
     order = Order(count, seed, datetime.now(UTC), keep, None if full else SAMPLE,
                   Pace(connections, rate, time_limit))  # fmt: skip
     refuse_unwritable(manifest)
-    address = check_url(url) if url else check_url(Stack(stack).url())
+    site = Site(check_url(url)) if url else Stack(stack).site()
     keys = keys_of(Stack(stack).config())
-    outcome = measure(order, address, keys, manifest, terminal.Progress())
+    outcome = measure(order, site, keys, manifest, terminal.Progress())
     if as_json:
         terminal.show_json(outcome.as_json())
     else:
@@ -179,13 +180,13 @@ def refuse_failed(outcome: Outcome) -> None:
 
 
 def measure(
-    order: Order, url: str, keys: Keys, manifest: Path | None, progress: terminal.Progress
+    order: Order, site: Site, keys: Keys, manifest: Path | None, progress: terminal.Progress
 ) -> Outcome:
     """The run's rows are purged whatever comes of it, unless they are to be kept."""
     run_id = f"traffic-{order.now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     plan = Plan(run_id, order.seed, order.count, order.now.isoformat())
     with _place_for(manifest) as path:
-        return asyncio.run(_measure(order, url, keys, plan, path, progress))
+        return asyncio.run(_measure(order, site, keys, plan, path, progress))
 
 
 @contextlib.contextmanager
@@ -198,13 +199,13 @@ def _place_for(manifest: Path | None) -> Iterator[Path]:
 
 
 async def _measure(
-    order: Order, url: str, keys: Keys, plan: Plan, path: Path, progress: terminal.Progress
+    order: Order, site: Site, keys: Keys, plan: Plan, path: Path, progress: terminal.Progress
 ) -> Outcome:
-    async with Wire(url, keys, plan.run_id, order.pace.connections, order.transport) as wire:
+    async with Wire(site, keys, plan.run_id, order.pace.connections, order.transport) as wire:
         # Asked before anything is sent: whether the service answers, and with which keys.
         await rows_of_run(wire, replace(order.pace.patience, attempts=2))
         try:
-            outcome = await _run(wire, order, url, plan, path, progress)
+            outcome = await _run(wire, order, site.url, plan, path, progress)
         except BaseException:
             if not order.keep:
                 await _purge_quietly(wire, order)

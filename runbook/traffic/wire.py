@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import httpx
 
 from runbook.api import COME_BACK_LATER, LONGEST_WAIT_S, NDJSON, RUN_HEADER, Keys
+from runbook.site import Site, trusted
 from runbook.traffic.requests import Request
 
 TIMEOUT_S = 30.0
@@ -45,7 +46,7 @@ class Wire:
 
     def __init__(
         self,
-        url: str,
+        site: Site,
         keys: Keys,
         run_id: str,
         connections: int,
@@ -54,10 +55,10 @@ class Wire:
         self.run_id = run_id
         self._keys = keys
         # Loaded once: for each client by itself it would take a second.
-        trusted = True if transport else httpx.create_ssl_context(trust_env=False)
+        believed = True if transport else trusted(site)
         self._clients = [
             httpx.AsyncClient(
-                base_url=url, timeout=TIMEOUT_S, transport=transport, verify=trusted, trust_env=False
+                base_url=site.url, timeout=TIMEOUT_S, transport=transport, verify=believed, trust_env=False
             )
             for _ in range(connections)
         ]

@@ -52,7 +52,7 @@ def triage(
         raise UsageError(f"--test goes with webhooks, not {trouble}", "amas triage webhooks --test")
     held = Stack(stack)
     config = held.config()
-    with Api(held.url(), keys_of(config)) as api:
+    with Api(held.site(), keys_of(config)) as api:
         place = Place(stack, api, connect(), config, datetime.now(UTC), span(since))
         with terminal.Progress().step("collecting evidence"):
             collected = evidence(place, trouble, test=test)

@@ -7,9 +7,10 @@ from runbook import engine as engines
 from runbook.smoke.run import smoke
 from runbook.stack import Stack
 from runbook.terminal import Progress
+from runbook.up.certificate import ensure_certificate
 from runbook.up.docker_engine import ensure_engine
 from runbook.up.images import ensure_images
-from runbook.up.preflight import preflight, refuse_bad_settings
+from runbook.up.preflight import given, preflight, refuse_bad_settings
 from runbook.up.prerequisites import ensure_prerequisites
 from runbook.up.release import release
 from runbook.up.secrets import ensure_secrets
@@ -56,6 +57,7 @@ def bring_to(stack: Stack, settings: Sequence[str], progress: Progress) -> int:
     with progress.step("secrets"):
         free_stale_lock(stack, progress)
         ensure_secrets(stack, progress)
+        ensure_certificate(stack, given(settings), progress)
     engine = engines.connect()
     with progress.step("preflight"):
         preflight(stack, settings, engine, progress)

@@ -1,5 +1,6 @@
 """What can be known to fail before anything is changed: settings, ports, disk."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,10 @@ from runbook.engine import Container, Engine
 from runbook.errors import EnvironmentMissing, UsageError
 from runbook.stack import Stack
 from runbook.terminal import Progress, size
+from runbook.up.announce import announcements
 from runbook.up.budget import Item, budget, image_sizes, total
 from runbook.up.ports import holder_of, is_free
 
-PORTS = ("httpPort", "prometheusPort")
 Values = Mapping[str, int | str | bool]
 
 
@@ -24,6 +25,8 @@ def preflight(stack: Stack, settings: Sequence[str], engine: Engine, progress: P
     if not on_this_host(os.environ.get("DOCKER_HOST", "")):
         progress.say("the engine is on another host: its ports and disk are not looked at")
         return
+    for line in announced(values, engine.containers(stack.name)):
+        progress.say(line)
     refuse_taken_ports(values, engine.containers(stack.name))
     root = engine.disk_root()
     if Path(root).is_dir():
@@ -67,6 +70,22 @@ def given(settings: Sequence[str]) -> dict[str, str]:
     return {key: value for key, value in named.items() if ":" not in key}
 
 
+def announced(values: Values, containers: Sequence[Container]) -> list[str]:
+    from infra.config import published  # noqa: PLC0415 - host only: absent from the runbook image
+
+    edge = {key: ip for key, ip in published(values).items() if key != "prometheusPort"}
+    ports = [f"{ip}:{values[key]}" for key, ip in edge.items()]
+    return list(announcements(containers, image_ids(places.image_lock()), ports))
+
+
+def image_ids(lock: Path) -> dict[str, str]:
+    """By name; empty when there is no lock to read."""
+    try:
+        return {name: str(one["id"]) for name, one in json.loads(lock.read_text()).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def on_this_host(docker_host: str) -> bool:
     return not docker_host or docker_host.startswith("unix://")
 
@@ -78,12 +97,14 @@ def refuse_taken_ports(
     holder: Callable[[int], str | None] = holder_of,
 ) -> None:
     """A port that a container of the stack publishes already is not taken."""
-    ip = str(values["bindAddress"])
-    ours = {address for one in containers for address in one.ports}
+    from infra.config import published  # noqa: PLC0415 - host only: absent from the runbook image
+
+    # By its number: ours is given back before it is taken on another address.
+    ours = {address.rpartition(":")[2] for one in containers for address in one.ports}
     taken = [
         (key, int(values[key]))
-        for key in PORTS
-        if f"{ip}:{values[key]}" not in ours and not free(ip, int(values[key]))
+        for key, ip in published(values).items()
+        if str(values[key]) not in ours and not free(ip, int(values[key]))
     ]
     if taken:
         lines = [

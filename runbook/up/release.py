@@ -11,6 +11,8 @@ from runbook.engine import Container, Engine
 from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
 from runbook.events import Changed, Diagnosed, Event, Summed
 from runbook.handed_in import hand_in
+from runbook.releases import record
+from runbook.releases.program import of_this_checkout
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up.aftermath import clear_away, clear_away_earlier, told
@@ -47,7 +49,9 @@ class Report:
         return len({(one.kind, one.name) for one in self.changed})
 
 
-def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Progress) -> Report:
+def release(
+    stack: Stack, settings: Sequence[str], engine: Engine, progress: Progress, how: str = record.UP
+) -> Report:
     """Brings the stack to what the program says, or back to what stood before; then it raises."""
     log, kept = places.state_dir() / "logs" / f"up-{stack.name}.log", folder_of(datetime.now(UTC))
     clear_away_earlier(stack, engine, kept, progress)
@@ -80,6 +84,8 @@ def release(stack: Stack, settings: Sequence[str], engine: Engine, progress: Pro
     forget_record(stack.name)
     bursts.finish()
     hand_in(stack.name, engine, progress)
+    if stack.program is None:
+        record.keep(stack.name, of_this_checkout(), stack.config(), how, datetime.now(UTC))
     progress.say(f"{report.count} resources changed" if report.count else "nothing to change")
     return report
 

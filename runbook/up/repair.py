@@ -21,6 +21,8 @@ VOLUME = "docker:index/volume:Volume"
 NETWORK = "docker:index/network:Network"
 REPLICAS = "api"
 MOST_RESTARTS = 3  # of a container that may still become well
+# Its loader's work is in force in a volume that both releases share: the state must name the one that did it.
+LASTING = "lb-config"
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _choice(entries: Sequence[Resource], held: Held, *, keep_new: bool) -> Seque
     live = [one for one in entries if not one.get("delete") and held.has(one)]
     old = sorted((one for one in entries if one.get("delete") and held.has(one)), key=_made)
     old.sort(key=lambda one: not _is_earlier(one, held))
-    if keep_new:
+    if keep_new or any(_lasts(one, held) for one in live):
         return live[:1] or old[:1]
     return (old or [one for one in live if _may_stay(one, held)])[:1]
 
@@ -173,6 +175,11 @@ def _may_stay(resource: Resource, held: Held) -> bool:
     if container is None or _is_earlier(resource, held):
         return True
     return container.part != REPLICAS and (is_well(container) or _is_at_work(container))
+
+
+def _lasts(resource: Resource, held: Held) -> bool:
+    container = held.container(resource)
+    return container is not None and container.part == LASTING and is_well(container)
 
 
 def _is_at_work(container: Container) -> bool:

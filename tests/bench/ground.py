@@ -51,9 +51,9 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
+def ground(of: str = "") -> Iterator[Ground]:
     """The stores by their own addresses: a port of the loopback goes through a proxy process."""
-    name = f"amas-bench-{os.getpid()}"
+    name = f"amas-bench-{os.getpid()}{of and f'-{of}'}"
     password = {role: secrets.token_urlsafe(12) for role in ROLES}
     files = {f"{role}_password": text for role, text in password.items()} | {"app_role": APP_ROLE}
     with contextlib.ExitStack() as made:

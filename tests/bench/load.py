@@ -10,14 +10,14 @@ Result = dict[str, float]
 
 
 def post_for(url: str, connections: int, seconds: float) -> Result:
-    return _wrk("post.lua", url, connections, seconds)
+    return wrk_for("post.lua", url, connections, seconds)
 
 
 def get_for(url: str, connections: int, seconds: float) -> Result:
-    return _wrk("get.lua", url, connections, seconds)
+    return wrk_for("get.lua", url, connections, seconds)
 
 
-def _wrk(script: str, url: str, connections: int, seconds: float) -> Result:
+def wrk_for(script: str, url: str, connections: int, seconds: float) -> Result:
     """Raises when a single answer was not 2xx or a connection broke: such a rate means nothing."""
     wrk = shutil.which("wrk")
     if wrk is None:

@@ -28,9 +28,12 @@ class Stack:
     state_dir: Path
     http_port: int
     prometheus_port: int
+    secure_port: int | None = None  # once it speaks TLS
 
     @property
     def url(self) -> str:
+        if self.secure_port:
+            return f"https://localhost:{self.secure_port}"
         return f"http://127.0.0.1:{self.http_port}"
 
     def up(self, *words: str, **environment: str) -> Completed:

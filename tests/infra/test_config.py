@@ -1,5 +1,7 @@
 """Bad values are told together, one line each, naming key, value and range."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +9,9 @@ from infra import document
 from infra.config import RESERVED_CONNECTIONS, parse
 from infra.keys import KEYS
 from runbook.pool.judge import RESERVE
+from runbook.up.certificate import self_signed
+
+TLS_FILES = ("tlsCertificateFile", "tlsKeyFile")
 
 
 def problems(**given_values: str) -> list[str]:
@@ -23,7 +28,7 @@ def test_a_value_out_of_range_names_key_value_and_range() -> None:
 
 def test_every_bad_value_is_told_at_once() -> None:
     found = problems(
-        httpPort="0", readsNeedKey="maybe", bindAddress="0.0.0.0", logLevel="loud", healthSchedule="hourly"
+        httpPort="0", readsNeedKey="maybe", bindAddress="everywhere", logLevel="loud", healthSchedule="hourly"
     )
     assert len(found) == 5
     assert "amas:readsNeedKey = maybe: must be true or false" in found
@@ -50,7 +55,39 @@ def test_a_password_in_the_address_off_site_is_refused() -> None:
     assert problems(offsiteRepository="rest:https://amas@backup.example.org/amas") == []
 
 
+def test_beyond_loopback_needs_tls() -> None:
+    (found,) = problems(bindAddress="0.0.0.0")
+    assert found.startswith(
+        "amas:bindAddress = 0.0.0.0: beyond loopback only with TLS: set amas:tls to files"
+    )
+    assert problems(bindAddress="0.0.0.0", tls="self-signed") == []
+    assert problems(bindAddress="::1") == problems(bindAddress="127.0.0.9") == []
+
+
+def test_a_certificate_and_its_key_must_exist_and_belong_together(tmp_path: Path) -> None:
+    assert [one.split(" =")[0] for one in problems(tls="files", tlsKeyFile="nowhere")] == [
+        "amas:tlsCertificateFile",
+        "amas:tlsKeyFile",
+    ]
+    pairs = [self_signed(("localhost",)) for _ in range(2)]
+    for number, pem in enumerate(pairs):
+        (tmp_path / f"{number}.pem").write_text(pem)
+    certificate, other = str(tmp_path / "0.pem"), str(tmp_path / "1.pem")
+    assert problems(tls="files", tlsCertificateFile=certificate, tlsKeyFile=certificate) == []
+    (found,) = problems(tls="files", tlsCertificateFile=certificate, tlsKeyFile=other)
+    assert found.startswith(f"amas:tlsKeyFile = {other}: not the key of tlsCertificateFile = {certificate}")
+
+
+def test_a_certificate_that_is_not_used_is_told() -> None:
+    (found,) = problems(tlsCertificateFile="site.pem")
+    assert found == "amas:tlsCertificateFile = site.pem: not used while amas:tls is off; set it to files"
+
+
 def test_one_port_cannot_serve_two() -> None:
+    assert problems(httpsPort="3000") == []
+    assert problems(httpsPort="3000", tls="self-signed") == [
+        "amas:httpsPort = 3000: already taken by amas:httpPort"
+    ]
     assert problems(httpPort="9090") == ["amas:prometheusPort = 9090: already taken by amas:httpPort"]
 
 
@@ -60,7 +97,7 @@ def test_any_text_gives_a_value_in_range_or_a_problem_that_names_the_key(raw: di
     for key in KEYS:
         assert key.allowed is None or key.allowed.admits(values[key.name])
     named = {problem.split(" ")[0].removeprefix("amas:") for problem in found}
-    assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort"}
+    assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort", "httpsPort", *TLS_FILES}
 
 
 @given(st.integers(1, 4), st.integers(6, 60))

@@ -63,6 +63,15 @@ def test_a_broken_rule_is_named(change: dict[str, Any], words: str) -> None:
     assert any(words in one for one in found), found
 
 
+def test_what_speaks_tls_may_be_published_beyond_loopback() -> None:
+    ports = [{"internal": internal, "external": internal, "ip": "0.0.0.0"} for internal in (3080, 3443)]
+    assert policy.violations({**GOOD, "ports": ports}) == []
+    (found,) = policy.violations(
+        {**GOOD, "ports": [*ports, {"internal": 3000, "external": 3000, "ip": "::"}]}
+    )
+    assert found == "port 3000 is published beyond loopback without TLS"
+
+
 def test_a_job_must_not_restart() -> None:
     assert policy.violations({**GOOD, "must_run": False}, job=True) == ["a job must not be restarted"]
 

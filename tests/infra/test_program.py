@@ -13,6 +13,7 @@ from infra import policy
 from infra.components.api import SECRET_SETTINGS
 from infra.components.container import JobFailed
 from infra.keys import KEYS, REQUIRED_SECRETS
+from runbook.up.certificate import self_signed
 from service import settings
 from tests.infra.conftest import CANARIES, SECRET_SIGNATURE, VOLUME, Recorded, Run, snake
 
@@ -56,6 +57,50 @@ def test_only_the_balancer_and_prometheus_publish_ports(run: Run) -> None:
         if inputs.get("ports")
     }
     assert published == {"lb": [13000], "prometheus": [19090]}
+
+
+def test_with_tls_the_plain_port_only_redirects_and_reads_need_a_key(run: Run) -> None:
+    pem = self_signed(("localhost",))
+    recorded = run(
+        tls="self-signed",
+        bindAddress="0.0.0.0",
+        httpPort="80",
+        httpsPort="443",
+        secrets={**CANARIES, "tlsSelfSigned": pem},
+    )
+    published = [(port["internal"], port["external"]) for port in snake(recorded.containers["lb"])["ports"]]
+    assert published == [(3080, 80), (3443, 443)]
+    assert {port["ip"] for port in snake(recorded.containers["lb"])["ports"]} == {"0.0.0.0"}
+    assert {port["ip"] for port in snake(recorded.containers["prometheus"])["ports"]} == {"127.0.0.1"}
+    assert environment(recorded.containers["api-0"])["READS_NEED_KEY"] == "true"
+    assert uploads(recorded, "lb-config")["site.pem"] == pem
+    assert "setenv AMAS_TLS on\n" in uploads(recorded, "lb-config")["values.cfg"]
+    key = pem.partition("-----END")[0]
+    for _, name, inputs in recorded.resources:
+        shown = {field: value for field, value in inputs.items() if SECRET_SIGNATURE not in str(value)}
+        assert key not in json.dumps(shown), name
+
+
+def test_tls_without_its_certificate_says_what_makes_it(run: Run) -> None:
+    with pytest.raises(pulumi.RunError, match=r"amas:tlsSelfSigned is not set: \./scripts/up generates it"):
+        run(tls="self-signed")
+
+
+def test_certificate_files_are_read_when_the_program_runs(run: Run, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "site.pem"
+    pem = self_signed(("amas.example",))
+    for path in (key, certificate):
+        path.write_text(pem)
+    recorded = run(tls="files", tlsCertificateFile=str(certificate), tlsKeyFile=str(key))
+    assert uploads(recorded, "lb-config")["site.pem"] == pem * 2
+
+
+def test_a_changed_configuration_of_the_balancer_replaces_its_loader_alone(run: Run, asked: Recorded) -> None:
+    changed = run(maxReplicas="12")
+    assert snake(changed.containers["lb"]) == snake(asked.containers["lb"])
+    assert "setenv AMAS_MAX_REPLICAS 12\n" in uploads(changed, "lb-config")["values.cfg"]
+    (before, after) = (one.containers["lb-config-loader"]["command"] for one in (asked, changed))
+    assert before != after
 
 
 def test_the_services_environment_is_exactly_its_settings(asked: Recorded) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -10,12 +11,19 @@ from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from docker.models.containers import Container
 
-from tests.integration.images.conftest import Answer, Lab, ask, ended, eventually, log
+from infra.edge import leaf
+from runbook.site import Site, trusted
+from runbook.up.certificate import self_signed
+from tests.integration.images.conftest import Answer, Lab, archive, ended, eventually, log
 
 STUB = (Path(__file__).parent / "stub_replica.py").read_text()
+CONFIGURATION = Path(__file__).parents[3] / "infra/components/haproxy.cfg"
+VALUES = {"AMAS_MAX_REPLICAS": "4", "AMAS_TLS": "off", "AMAS_HTTPS_PORT": "3443", "AMAS_HSTS_MAX_AGE_S": "60"}
+FIRST, SECOND = "00000000000a", "00000000000b"
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Balancer:
 
     lab: Lab
     network: str
+    volume: str
     container: Container
 
     @property
@@ -87,11 +96,41 @@ class Balancer:
 
 @pytest.fixture
 def lb(lab: Lab) -> Balancer:
-    network = lab.network()
-    container = lab.run("lb", environment={"AMAS_MAX_REPLICAS": "4"}, **lab.alias(network, "lb"))
-    balancer = Balancer(lab, network, container)
+    return started(lab, files(FIRST))
+
+
+def started(lab: Lab, configuration: dict[str, str]) -> Balancer:
+    network, volume = lab.network(), lab.volume()
+    assert loaded(lab, network, volume, FIRST, configuration) == Answer(0, "")
+    container = lab.run("lb", volumes={volume: "/config"}, **lab.alias(network, "lb"))
+    balancer = Balancer(lab, network, volume, container)
     eventually(lambda: accepts(balancer.address, 3000), container)
     return balancer
+
+
+def files(name: str, **values: str) -> dict[str, str]:
+    """A configuration as the stack makes it."""
+    given = {**VALUES, **values, "AMAS_LB_CONFIG": name, "AMAS_LB_FOLDER": f"/config/{name}"}
+    lines = "".join(f"    setenv {key} {value}\n" for key, value in given.items())
+    return {"values.cfg": f"global\n{lines}", "haproxy.cfg": CONFIGURATION.read_text()}
+
+
+def loaded(lab: Lab, network: str, volume: str, name: str, configuration: dict[str, str]) -> Answer:
+    """What the loader of the stack does, and says."""
+    job = lab.engine.containers.create(
+        lab.lock["lb"]["id"],
+        ["amas-lb-load", name],
+        user="0:0",
+        network=network,
+        volumes={volume: {"bind": "/config", "mode": "rw"}},
+        cap_drop=["ALL"],
+        cap_add=["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+    )
+    lab.containers.append(job)
+    packed = {f"incoming/{file}": text.encode() for file, text in configuration.items()}
+    job.put_archive("/", archive(packed, 0))
+    job.start()
+    return Answer(ended(job), log(job))
 
 
 def accepts(address: str, port: int) -> bool:
@@ -216,12 +255,63 @@ def test_stop_lets_running_requests_end(lb: Balancer) -> None:
     assert ended(lb.container) == 0
 
 
-def test_reload_in_place_loses_no_request(lb: Balancer) -> None:
+def test_a_new_configuration_is_taken_over_in_place_and_loses_no_request(lb: Balancer) -> None:
     lb.replica()
-    statuses = []
-    for number in range(200):
-        if number == 50:
-            assert ask(lb.container, "amas-lb-reload") == Answer(0, "")
-        statuses.append(lb.ask().status)
+    statuses, stop = [], threading.Event()
+
+    def send() -> None:
+        while not stop.is_set():
+            statuses.append(lb.ask().status)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        found = loaded(lb.lab, lb.network, lb.volume, SECOND, files(SECOND, AMAS_MAX_REPLICAS="5"))
+    finally:
+        stop.set()
+        sender.join()
+    assert found == Answer(0, "")
     assert set(statuses) == {200}
-    eventually(lambda: "Loading success" in log(lb.container))
+    assert lb.ask("/config", port=8405).body == f"{SECOND}\n".encode()
+    assert lb.ask("/metrics", port=8405).body.count(b'haproxy_server_status{proxy="api",server="api-5"')
+    assert "Loading success" in log(lb.container)
+
+
+def test_a_configuration_that_is_refused_changes_nothing(lb: Balancer) -> None:
+    lb.replica()
+    bad = {**files(SECOND), "haproxy.cfg": CONFIGURATION.read_text() + "    no-such-keyword\n"}
+    found = loaded(lb.lab, lb.network, lb.volume, SECOND, bad)
+    assert found.exit_code == 1
+    assert "no-such-keyword" in found.text
+    assert f"HAProxy refuses the configuration {SECOND}" in found.text
+    lb.container.restart()
+    eventually(lambda: accepts(lb.address, 3000), lb.container)
+    assert lb.ask("/config", port=8405).body == f"{FIRST}\n".encode()
+
+
+def test_with_tls_plain_http_is_redirected_and_browsers_are_told(lab: Lab) -> None:
+    pem = self_signed(("localhost",))
+    lb = started(lab, {**files(FIRST, AMAS_TLS="on"), "site.pem": pem})
+    lb.replica()
+    moved = lb.ask("/a?b=c", port=3080, headers={"Host": "amas.example:80"})
+    assert (moved.status, moved.headers["Location"]) == (308, "https://amas.example:3443/a?b=c")
+    with httpx.Client(verify=trusted(Site("", leaf(pem)))) as client:
+        answer = client.get(f"https://{lb.address}:3443/")
+    assert answer.status_code == 200
+    assert answer.headers["Strict-Transport-Security"] == "max-age=60"
+    assert answer.json()["headers"]["x-forwarded-proto"] == "https"
+    assert "Strict-Transport-Security" not in lb.ask().headers
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(lab: Lab) -> None:
+    before, after = self_signed(("localhost",)), self_signed(("localhost",))
+    lb = started(lab, {**files(FIRST, AMAS_TLS="on"), "site.pem": before})
+    lb.replica()
+    assert shown(lb) == leaf(before).strip()
+    renewed = {**files(SECOND, AMAS_TLS="on"), "site.pem": after}
+    assert loaded(lab, lb.network, lb.volume, SECOND, renewed) == Answer(0, "")
+    assert shown(lb) == leaf(after).strip()
+
+
+def shown(lb: Balancer) -> str:
+    return ssl.get_server_certificate((lb.address, 3443)).strip()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from runbook import reach
+from runbook.site import Site
 from runbook.stack import Setting, Stack
 
 
@@ -28,5 +29,5 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> dict[str, Setting]:
         for name in ("keyIngest", "keyRead", "keyAdmin", "keyMetrics", "dbOwnerPassword", "cachePassword")
     }
     monkeypatch.setattr(Stack, "config", lambda _stack: config)
-    monkeypatch.setattr(Stack, "url", lambda _stack: "http://service.test")
+    monkeypatch.setattr(Stack, "site", lambda _stack: Site("http://service.test"))
     return config

@@ -9,6 +9,7 @@ import typer
 
 from runbook import cli
 from runbook.errors import UsageError
+from runbook.site import Site
 from runbook.stack import Setting, Stack
 from runbook.traffic import command
 from runbook.traffic.command import Order, Outcome, measure, refuse_unwritable
@@ -24,7 +25,7 @@ def stack_here(
     def measured(order: Order, *rest: Any) -> Outcome:
         return measure(replace(order, now=now, transport=twin), *rest)
 
-    monkeypatch.setattr(Stack, "url", lambda _: "http://127.0.0.1:3000")
+    monkeypatch.setattr(Stack, "site", lambda _: Site("http://127.0.0.1:3000"))
     monkeypatch.setattr(command, "measure", measured)
 
 

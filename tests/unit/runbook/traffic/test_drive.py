@@ -12,6 +12,7 @@ from rich.console import Console
 from runbook import terminal
 from runbook.api import Keys
 from runbook.errors import CheckFailed
+from runbook.site import Site
 from runbook.traffic.check import Kind
 from runbook.traffic.command import Order, Outcome, measure, refuse_failed
 from runbook.traffic.drive import Pace
@@ -31,7 +32,7 @@ def order(twin: Any, now: datetime, at_once: Patience) -> Order:
 
 def run(order: Order, manifest: Path | None = None) -> Outcome:
     progress = terminal.Progress(Console(quiet=True))
-    return measure(order, "http://127.0.0.1:3000", Keys("in", "read", "admin"), manifest, progress)
+    return measure(order, Site("http://127.0.0.1:3000"), Keys("in", "read", "admin"), manifest, progress)
 
 
 def found(outcome: Outcome) -> dict[str, int]:

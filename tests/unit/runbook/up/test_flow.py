@@ -5,12 +5,22 @@ import pytest
 
 from runbook.errors import CheckFailed, UsageError
 from runbook.events import Changed
+from runbook.site import Site
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up import flow
 from runbook.up.release import Report
 
-ORDER = ["prerequisites", "engine", "tools", "images", "secrets", "preflight", "pulumi up", "smoke"]
+ORDER = [
+    "prerequisites",
+    "engine",
+    "tools",
+    "images",
+    "secrets",
+    "preflight",
+    "pulumi up",
+    "smoke",
+]
 
 
 @pytest.fixture
@@ -30,11 +40,12 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(flow, "ensure_toolchain", step("tools", Path("/tools")))
     monkeypatch.setattr(flow, "ensure_images", step("images"))
     monkeypatch.setattr(flow, "ensure_secrets", step("secrets"))
+    monkeypatch.setattr(flow, "ensure_certificate", lambda *_: None)
     monkeypatch.setattr(flow, "preflight", step("preflight"))
     monkeypatch.setattr(flow, "release", step("pulumi up", Report([Changed("created", "lb", "Container")])))
     monkeypatch.setattr(flow, "smoke", step("smoke"))
     monkeypatch.setattr("runbook.engine.connect", lambda: None)
-    monkeypatch.setattr(Stack, "url", lambda _stack: "http://127.0.0.1:3000")
+    monkeypatch.setattr(Stack, "site", lambda _stack: Site("http://127.0.0.1:3000"))
     return taken
 
 

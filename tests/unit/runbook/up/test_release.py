@@ -40,6 +40,8 @@ def state(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     states: list[dict[str, Any]] = [{"resources": []}]
     monkeypatch.setattr(Stack, "export", lambda _stack: states[-1])
     monkeypatch.setattr(Stack, "put_state", lambda _stack, state: states.append(state))
+    monkeypatch.setattr(Stack, "config", lambda _stack: {})
+    monkeypatch.setattr("runbook.releases.record.keep", lambda *_: None)
     return states
 
 
