@@ -103,8 +103,23 @@ def across(values: Mapping[str, Value]) -> list[str]:
         problems.append(
             f"amas:alertRulesFile = {rules}: no such file; the path goes from the project's folder"
         )
-    if values["httpPort"] == values["prometheusPort"]:
-        problems.append(f"amas:prometheusPort = {values['prometheusPort']}: already taken by amas:httpPort")
+    return [*problems, *_ports_taken_twice(values)]
+
+
+def ports(values: Mapping[str, Value]) -> dict[str, int]:
+    """What will be published on this host, by key."""
+    names = ["httpPort", "prometheusPort", *(["grafanaPort"] if values["grafanaImage"] else [])]
+    return {name: int(values[name]) for name in names}
+
+
+def _ports_taken_twice(values: Mapping[str, Value]) -> list[str]:
+    """Of two keys with one port the later one is at fault."""
+    taken: dict[int, str] = {}
+    problems = []
+    for name, port in ports(values).items():
+        if port in taken:
+            problems.append(f"amas:{name} = {port}: already taken by amas:{taken[port]}")
+        taken.setdefault(port, name)
     return problems
 
 

@@ -80,6 +80,16 @@ KEYS: tuple[Key, ...] = (
     Key("httpPort", "integer", 3000, Between(1, 65535), "Port of the load balancer, the only way in"),
     Key("prometheusPort", "integer", 9090, Between(1, 65535), "Port of Prometheus"),
     Key(
+        "grafanaImage",
+        "string",
+        "",
+        Matching("(sha256:[0-9a-f]{64})?", "an image's ID on this host, sha256:…, or empty"),
+        "Grafana with the boards of `dashboards/`, by the ID of the official image: it is not built here, "
+        "so `docker pull grafana/grafana:12.3.1`, then `docker image inspect -f '{{.Id}}'` of it",
+    ),
+    Key("grafanaPort", "integer", 3001, Between(1, 65535), "Port of Grafana, where it has an image"),
+    Key("grafanaMemoryMb", "integer", 384, Between(192, 8192), _MEMORY),
+    Key(
         "bindAddress",
         "string",
         "127.0.0.1",

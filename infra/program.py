@@ -18,6 +18,8 @@ def main() -> None:
     environment = docker.build(settings, lock, Naming(pulumi.get_stack()))
     pulumi.export("url", environment.url)
     pulumi.export("prometheusUrl", http_url(settings.text("bindAddress"), settings.integer("prometheusPort")))
+    if settings.text("grafanaImage"):
+        pulumi.export("grafanaUrl", http_url(settings.text("bindAddress"), settings.integer("grafanaPort")))
     pulumi.export("network", environment.network)
     pulumi.export("databaseName", settings.text("databaseName"))
     pulumi.export("walDurability", settings.wal_durability)

@@ -143,7 +143,7 @@ def _ports(values: preflight.Values, engine: Engine, stack: str) -> Finding:
     if not preflight.on_this_host(os.environ.get("DOCKER_HOST", "")):
         return Finding("ports", "unknown", "the engine is on another host", "look there: ss -ltn")
     preflight.refuse_taken_ports(values, engine.containers(stack))
-    told = ", ".join(f"{key} {values[key]}" for key in preflight.PORTS)
+    told = ", ".join(f"{key} {port}" for key, port in preflight.published(values).items())
     return Finding("ports", "ok", f"{told}: free or ours")
 
 

@@ -13,7 +13,6 @@ from runbook.terminal import Progress, size
 from runbook.up.budget import Item, budget, image_sizes, total
 from runbook.up.ports import holder_of, is_free
 
-PORTS = ("httpPort", "prometheusPort")
 Values = Mapping[str, int | str | bool]
 
 
@@ -81,9 +80,9 @@ def refuse_taken_ports(
     ip = str(values["bindAddress"])
     ours = {address for one in containers for address in one.ports}
     taken = [
-        (key, int(values[key]))
-        for key in PORTS
-        if f"{ip}:{values[key]}" not in ours and not free(ip, int(values[key]))
+        (key, port)
+        for key, port in published(values).items()
+        if f"{ip}:{port}" not in ours and not free(ip, port)
     ]
     if taken:
         lines = [
@@ -91,6 +90,13 @@ def refuse_taken_ports(
         ]
         key, port = taken[0]
         raise EnvironmentMissing("\n".join(lines), f"end it, or: amas up --config {key}={port + 1}")
+
+
+def published(values: Values) -> dict[str, int]:
+    """Ports of this host by the keys that set them."""
+    from infra.config import ports  # noqa: PLC0415 - host only: absent from the runbook image
+
+    return ports(values)
 
 
 def require_disk(

@@ -54,13 +54,22 @@ def test_one_port_cannot_serve_two() -> None:
     assert problems(httpPort="9090") == ["amas:prometheusPort = 9090: already taken by amas:httpPort"]
 
 
+def test_grafanas_port_counts_where_grafana_runs() -> None:
+    image = "sha256:" + "ab" * 32
+    assert problems(grafanaPort="3000") == []
+    assert problems(grafanaImage=image, grafanaPort="9090") == [
+        "amas:grafanaPort = 9090: already taken by amas:prometheusPort"
+    ]
+    assert "an image's ID on this host" in problems(grafanaImage="grafana/grafana:latest")[0]
+
+
 @given(st.dictionaries(st.sampled_from([key.name for key in KEYS]), st.text(max_size=20)))
 def test_any_text_gives_a_value_in_range_or_a_problem_that_names_the_key(raw: dict[str, str]) -> None:
     values, found = parse(raw.get)
     for key in KEYS:
         assert key.allowed is None or key.allowed.admits(values[key.name])
     named = {problem.split(" ")[0].removeprefix("amas:") for problem in found}
-    assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort"}
+    assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort", "grafanaPort"}
 
 
 @given(st.integers(1, 4), st.integers(6, 60))
