@@ -101,7 +101,7 @@ BOARD = Board(
                     "Locks",
                     "Held or awaited, by mode.",
                     Unit.COUNT,
-                    [Query('sum by (mode) (pg_locks_count{job="db"}) > 0 or vector(0)', "{{mode}}")],
+                    [Query('sum by (mode) (pg_locks_count{job="db"}) > 0', "{{mode}}")],
                 ),
                 Panel(
                     "Temporary files",
@@ -132,7 +132,7 @@ BOARD = Board(
                     Unit.RATIO,
                     [
                         Query(
-                            f'rate(node_disk_io_time_seconds_total{{job="host"}}[{WINDOW}]) > 0 or vector(0)',
+                            f'rate(node_disk_io_time_seconds_total{{job="host"}}[{WINDOW}]) > 0',
                             "{{device}}",
                         )
                     ],

@@ -67,7 +67,7 @@ BOARD = Board(
                     "Requests",
                     "By route, as the replicas answered them.",
                     Unit.REQUESTS_PER_SECOND,
-                    [Query(f"{per_second(words.REQUESTS, 'route')} > 0 or vector(0)", "{{route}}")],
+                    [Query(f"{per_second(words.REQUESTS, 'route')} > 0", "{{route}}")],
                     is_stacked=True,
                     width=12,
                 ),
