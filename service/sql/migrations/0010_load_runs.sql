@@ -8,6 +8,7 @@ CREATE TABLE load_runs (
     profile text NOT NULL CHECK (profile ~ '^[a-z][a-z0-9-]{0,39}$'),
     -- What was tested: the release of the service.
     release text NOT NULL CHECK (length(release) BETWEEN 1 AND 64),
+    replicas integer NOT NULL CHECK (replicas > 0),
     verdict text NOT NULL CHECK (verdict IN ('passed', 'failed', 'invalid')),
     -- Null where the run measured none.
     p95_ms double precision,

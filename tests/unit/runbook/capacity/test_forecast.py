@@ -8,6 +8,7 @@ from runbook.capacity.forecast import (
     ASSUMED_REQUESTS,
     Cost,
     Demand,
+    HeldLoad,
     Limit,
     LoadDay,
     ReplicaLimit,
@@ -87,7 +88,20 @@ def test_a_replicas_limit_is_where_its_cpu_reaches_the_trigger(base: float, a_re
     ids=["none", "all alike", "too few", "falling"],
 )
 def test_what_cannot_be_measured_is_assumed_and_said(costs: list[Cost]) -> None:
-    assert replica_limit(costs) == ReplicaLimit(ASSUMED_REQUESTS, measured=False)
+    found = replica_limit(costs)
+    assert (found.requests, found.measured) == (ASSUMED_REQUESTS, False)
+    assert "assumed" in found.how
+
+
+def test_a_load_test_goes_before_what_was_assumed() -> None:
+    tested = HeldLoad(800.0, 2, TODAY, "at 900/s P95 310 ms")
+    assert replica_limit([], tested) == ReplicaLimit(400.0, True, "held in the load test of 2026-03-01")
+
+
+def test_a_load_test_in_which_nothing_gave_way_lowers_no_limit() -> None:
+    low, high = HeldLoad(800.0, 2, TODAY, None), HeldLoad(8000.0, 2, TODAY, None)
+    assert replica_limit([], low).requests == ASSUMED_REQUESTS
+    assert replica_limit([], high).requests == 4000.0
 
 
 @given(requests=st.floats(0, 1e5), limit=st.floats(1, 1e4))
