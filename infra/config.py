@@ -9,6 +9,8 @@ import pulumi
 
 from infra.keys import KEYS, REQUIRED_SECRETS, SECRETS, Key, Value
 
+# k6 and what counts its results, at more than a few requests a second.
+LOAD_TEST_MEMORY_MB = 768
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
 
@@ -103,7 +105,7 @@ def across(values: Mapping[str, Value]) -> list[str]:
         problems.append(
             f"amas:alertRulesFile = {rules}: no such file; the path goes from the project's folder"
         )
-    return [*problems, *_ports_taken_twice(values)]
+    return [*problems, *_ports_taken_twice(values), *_load_tests_too_large(values)]
 
 
 def ports(values: Mapping[str, Value]) -> dict[str, int]:
@@ -121,6 +123,15 @@ def _ports_taken_twice(values: Mapping[str, Value]) -> list[str]:
             problems.append(f"amas:{name} = {port}: already taken by amas:{taken[port]}")
         taken.setdefault(port, name)
     return problems
+
+
+def _load_tests_too_large(values: Mapping[str, Value]) -> list[str]:
+    memory = int(values["schedulerMemoryMb"])
+    is_large = values["loadTestSchedule"] and values["loadTestProfile"] != "smoke"
+    if memory >= LOAD_TEST_MEMORY_MB or not (is_large or values["breakpointSchedule"]):
+        return []
+    needed = f"must be at least {LOAD_TEST_MEMORY_MB} for load tests above smoke"
+    return [f"amas:schedulerMemoryMb = {memory}: {needed}"]
 
 
 def missing_secrets(secrets: Mapping[str, object]) -> list[str]:

@@ -74,6 +74,7 @@ OFFSITE = Matching(
     "empty, or an address of restic (s3:, sftp:, rest:, b2:, azure:, gs:, swift:) with no password in it",
 )
 CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
+CRON_OR_NEVER = Matching(f"({CRON.pattern})?", f"{CRON}, or empty for never")
 _MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
 
 KEYS: tuple[Key, ...] = (
@@ -158,6 +159,36 @@ KEYS: tuple[Key, ...] = (
         "When `amas audit thresholds` runs by itself (UTC)",
     ),
     Key("auditSchedule", "string", "30 7 1 */3 *", CRON, "When `amas audit` runs by itself (UTC)"),
+    Key(
+        "loadTestSchedule",
+        "string",
+        "",
+        CRON_OR_NEVER,
+        "When a load test runs by itself (UTC), in the low-traffic window: `0 3 * * 5` is each Friday. The "
+        "scheduler then has the ingest and the admin key: it writes decisions and purges them",
+    ),
+    Key(
+        "loadTestTest",
+        "string",
+        "mixed",
+        OneOf(("mixed", "ingest", "insights", "alerts")),
+        "What that load test asks of the service",
+    ),
+    Key(
+        "loadTestProfile",
+        "string",
+        "smoke",
+        OneOf(("smoke", "average", "stress", "spike", "soak", "seed", "seed-rate")),
+        "How much of it; more than smoke needs a larger schedulerMemoryMb",
+    ),
+    Key(
+        "breakpointSchedule",
+        "string",
+        "",
+        CRON_OR_NEVER,
+        "When the load rises by itself until something gives way (UTC), for `amas capacity`; "
+        "once a quarter is `0 3 2 */3 *`",
+    ),
     Key(
         "backups",
         "boolean",

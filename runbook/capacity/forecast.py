@@ -51,7 +51,7 @@ class ReplicaLimit:
 
     requests: float
     measured: bool
-    how: str = ""
+    how: str
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,13 @@ def test_any_text_gives_a_value_in_range_or_a_problem_that_names_the_key(raw: di
     for key in KEYS:
         assert key.allowed is None or key.allowed.admits(values[key.name])
     named = {problem.split(" ")[0].removeprefix("amas:") for problem in found}
-    assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort", "grafanaPort"}
+    assert named <= set(raw) | {
+        "maxReplicas",
+        "dbMaxConnections",
+        "prometheusPort",
+        "grafanaPort",
+        "schedulerMemoryMb",
+    }
 
 
 @given(st.integers(1, 4), st.integers(6, 60))
@@ -85,3 +91,11 @@ def test_pulumi_yaml_and_readme_are_up_to_date() -> None:
 
 def test_the_pool_page_keeps_the_same_reserve() -> None:
     assert RESERVE == RESERVED_CONNECTIONS
+
+
+def test_a_large_load_test_needs_a_scheduler_that_can_hold_it() -> None:
+    large = {"loadTestSchedule": "0 3 * * 5", "loadTestProfile": "average"}
+    told = "amas:schedulerMemoryMb = 256: must be at least 768 for load tests above smoke"
+    assert problems(**large) == problems(breakpointSchedule="0 3 2 */3 *") == [told]
+    assert problems(**large, schedulerMemoryMb="1024") == []
+    assert problems(loadTestSchedule="0 3 * * 5") == problems(loadTestProfile="average") == []

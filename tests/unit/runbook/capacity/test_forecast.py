@@ -22,7 +22,7 @@ from runbook.growth.fit import Line
 
 TODAY = date(2026, 3, 1)
 DISK = Limit("disk", 200, "1 MB a day", "200 MB free", "")
-ONE = ReplicaLimit(1000.0, measured=True)
+ONE = ReplicaLimit(1000.0, measured=True, how="measured")
 
 
 def days(*peaks: float) -> list[LoadDay]:
@@ -106,7 +106,7 @@ def test_a_load_test_in_which_nothing_gave_way_lowers_no_limit() -> None:
 
 @given(requests=st.floats(0, 1e5), limit=st.floats(1, 1e4))
 def test_the_replicas_needed_take_the_load_and_one_less_would_not(requests: float, limit: float) -> None:
-    needed = replicas_needed(requests, ReplicaLimit(limit, measured=True))
+    needed = replicas_needed(requests, ReplicaLimit(limit, measured=True, how="measured"))
     assert needed * limit >= requests * (1 - 1e-9)
     assert needed == 1 or (needed - 1) * limit < requests
 
@@ -120,5 +120,5 @@ def test_the_soonest_end_is_first_and_what_has_none_last() -> None:
 
 
 def test_an_assumption_is_named_in_the_limit_it_makes() -> None:
-    found = limits(Demand(Line(1.0, 0.0), 1), ReplicaLimit(1200.0, measured=False), 2, 4, DISK)
+    found = limits(Demand(Line(1.0, 0.0), 1), replica_limit([]), 2, 4, DISK)
     assert any("assumed" in one.basis for one in found if one.name == "replicas")
