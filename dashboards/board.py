@@ -73,6 +73,17 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Drawn into every chart. `is_moment`: the value is the time of it, in milliseconds."""
+
+    name: str
+    expr: str
+    title: str
+    colour: str
+    is_moment: bool = False
+
+
+@dataclass(frozen=True)
 class Board:
     """`uid` is the name of its file too. The first row answers whether all is well."""
 

@@ -24,6 +24,8 @@ def problems(stem: str, text: str, known: Metrics) -> list[str]:
     """In words, each with its place; `stem` is the file's name without its ending."""
     board = json.loads(text)
     found = [f"{stem}: {problem}" for problem in _of_board(stem, board)]
+    for mark in board["annotations"]["list"]:
+        found += [f"{stem}: {mark.get('name')!r}: {problem}" for problem in _of_mark(mark, known)]
     for panel in panels(board):
         found += [f"{stem}: {panel.get('title')!r}: {problem}" for problem in _of_panel(panel, known)]
     return found
@@ -98,6 +100,12 @@ def _of_panel(panel: Json, known: Metrics) -> Iterator[str]:
         yield "does not take its data source from the variable"
     for target in targets:
         yield from _of_query(str(target.get("expr", "")), known)
+
+
+def _of_mark(mark: Json, known: Metrics) -> Iterator[str]:
+    if mark.get("datasource") != SOURCE:
+        yield "does not take its data source from the variable"
+    yield from _of_query(str(mark.get("expr", "")), known)
 
 
 def _of_query(expr: str, known: Metrics) -> Iterator[str]:

@@ -8,7 +8,8 @@ from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.board import Board, Panel, Place, Query, Row, Step, places
+from dashboards.board import Board, Mark, Panel, Place, Query, Row, Step, places
+from dashboards.words import MARKS
 
 SOURCE = "datasource"
 REFRESH = "30s"
@@ -39,12 +40,19 @@ def _dashboard(board: Board) -> dashboard.Dashboard:
             .as_dropdown(True)
         )
     )
+    for mark in MARKS:
+        made.annotation(_annotation(mark))
     for number, (one, place) in enumerate(places(board), 1):
         if isinstance(one, Row):
             made.with_row(dashboard.Row(one.title).id(number).grid_pos(_grid(place)))
         else:
             made.with_panel(_panel(one).id(number).grid_pos(_grid(place)))
     return made
+
+
+def _annotation(mark: Mark) -> dashboard.AnnotationQuery:
+    made = dashboard.AnnotationQuery().name(mark.name).datasource(_source()).expr(mark.expr)
+    return made.title_format(mark.title).icon_color(mark.colour).use_value_for_time(mark.is_moment)
 
 
 def _panel(panel: Panel) -> stat.Panel | timeseries.Panel:

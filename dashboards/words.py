@@ -1,5 +1,7 @@
 """PromQL that several boards say alike; the numbers are the runbook's objectives."""
 
+from dashboards.board import Mark
+
 WINDOW = "$__rate_interval"
 
 P95_TARGET_S, P95_ALERT_S = 0.2, 0.25
@@ -33,3 +35,15 @@ HITS = 'amas_cache_hits_total{job="api"}'
 MISSES = 'amas_cache_misses_total{job="api"}'
 HIT_RATE = ratio(per_second(HITS), f"{per_second(HITS)} + {per_second(MISSES)}")
 ERROR_RATE = f"{ratio(per_second(FAILED), per_second(REQUESTS))} or vector(0)"
+
+# On every board: what explains a peak before anybody asks.
+MARKS = (
+    Mark("Alerts", 'max by (severity) (amas_alerts_firing{job="api"}) > 0', "{{severity}} alert", "red"),
+    Mark(
+        "Load tests",
+        'max by (test, profile, release) (amas_loadtest_last_run_timestamp_seconds{job="api"}) * 1000',
+        "{{test}} {{profile}} of {{release}} ended",
+        "blue",
+        is_moment=True,
+    ),
+)

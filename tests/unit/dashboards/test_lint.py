@@ -25,6 +25,9 @@ def board(expr: str = 'rate(requests_total{job="api"}[$__rate_interval])') -> Js
     first = Row("Is it well?", [fact("Up", "Whether it is up.", Unit.COUNT, 'max(up{job="api"})')])
     made = Board("amas-test", "Test", "A test.", [first, Row("More", [chart])])
     loaded: Json = json.loads(as_json(made))
+    # The marks of every board name metrics that are not known here.
+    del loaded["annotations"]["list"][1:]
+    loaded["annotations"]["list"][0]["expr"] = 'up{job="api"} > 0'
     return loaded
 
 
@@ -122,6 +125,14 @@ def with_a_stale_variable(made: Json) -> None:
     made["templating"]["list"].append({"type": "query", "name": "route", "refresh": 1})
 
 
+def marked_by_nothing(made: Json) -> None:
+    made["annotations"]["list"][0]["expr"] = "up"
+
+
+def marked_from_elsewhere(made: Json) -> None:
+    made["annotations"]["list"][0]["datasource"]["uid"] = "-- Grafana --"
+
+
 def of_one_id(made: Json) -> None:
     made["panels"][3]["id"] = 1
 
@@ -156,6 +167,8 @@ def with_a_chart_first(made: Json) -> None:
         (editable, "can be edited"),
         (without_variable, "wants one variable of type datasource"),
         (with_a_stale_variable, "is not asked for again"),
+        (marked_by_nothing, "'Alerts': up: wants a matcher of job"),
+        (marked_from_elsewhere, "'Alerts': does not take its data source"),
         (of_one_id, "without an id of their own"),
         (overlapping, "lies over"),
         (crowded, "at most 24"),
