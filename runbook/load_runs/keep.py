@@ -13,6 +13,8 @@ from runbook.sql_session import Statements
 
 LIMIT_S = 10.0
 
+Runs = Sequence[Mapping[str, Any]]
+
 
 def keep(stack: str, facts: Mapping[str, Any]) -> LoadRun:
     """Raises AmasError when the database cannot be reached; a run that is kept already stays as it is."""
@@ -22,8 +24,11 @@ def keep(stack: str, facts: Mapping[str, Any]) -> LoadRun:
     return row
 
 
-def keep_all(stack: str, runs: Sequence[Mapping[str, Any]], environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What could not be kept, in words: a verdict stands without its record. Of other places nothing is kept."""
+def keep_all(stack: str, runs: Runs, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What could not be kept, in words: a verdict stands without its record.
+
+    With keys from files a run was at a place that is no stack of this checkout, but inside its network.
+    """
     if environ.get("AMAS_ADMIN_KEY_FILE") and not sql_session.inside_network(environ):
         return []
     try:
