@@ -1,6 +1,6 @@
 """A run is kept where its stack's database can be reached, and its verdict stands without that."""
 
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -16,7 +16,7 @@ class Session:
     def __init__(self) -> None:
         self.written: list[dict[str, Any]] = []
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
