@@ -43,6 +43,8 @@ def annotations(runs: Sequence[Facts], answer: str) -> list[str]:
 
 def _row(run: Facts) -> Iterator[str]:
     plan, result = run["plan"], run["result"] or {}
+    if not result.get("requests"):
+        result = {}
     yield f"`{plan['runId']}`"
     yield str(run["verdict"])
     yield f"{result['rate']:,.1f}" if result else "-"

@@ -8,7 +8,7 @@ from runbook.ci.tell import annotations, summary, verdict
 
 
 def run(word: str = "passed", *reasons: str, measured: bool = True) -> dict[str, Any]:
-    result = {"rate": 199.96, "p95_ms": 20.51, "p99_ms": 41.0, "error_share": 0.0012}
+    result = {"requests": 9000, "rate": 199.96, "p95_ms": 20.51, "p99_ms": 41.0, "error_share": 0.0012}
     return {
         "verdict": word,
         "reasons": list(reasons),
@@ -36,6 +36,8 @@ def test_the_summary_has_a_line_for_each_run_and_what_they_say() -> None:
     assert "| `lt-1` | passed | 200.0 | 20.5 ms | 41.0 ms | 0.120% |" in text
     assert "| `lt-1` | invalid | - | - | - | - |" in text
     assert "Against the baseline: **same**" in text
+    empty = run("invalid") | {"result": {"requests": 0, "rate": 0.0, "p95_ms": 0.0, "p99_ms": 0.0}}
+    assert "| invalid | - | - | - | - |" in summary([empty], "same", [])
     assert text.endswith("## More\n\n")
 
 
