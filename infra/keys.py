@@ -86,8 +86,7 @@ KEYS: tuple[Key, ...] = (
         "string",
         "",
         Matching("(sha256:[0-9a-f]{64})?", "an image's ID on this host, sha256:…, or empty"),
-        "Grafana with the boards of `dashboards/`, by the ID of the official image: it is not built here, "
-        "so `docker pull grafana/grafana:12.3.1`, then `docker image inspect -f '{{.Id}}'` of it",
+        "Grafana with the boards of `dashboards/`: the ID of grafana/grafana:12.3.1, which is not built here",
     ),
     Key("grafanaPort", "integer", 3001, Between(1, 65535), "Port of Grafana, where it has an image"),
     Key("grafanaMemoryMb", "integer", 384, Between(192, 8192), _MEMORY),
@@ -165,8 +164,7 @@ KEYS: tuple[Key, ...] = (
         "string",
         "",
         CRON_OR_NEVER,
-        "When a load test runs by itself (UTC), in the low-traffic window: `0 3 * * 5` is each Friday. The "
-        "scheduler then has the ingest and the admin key: it writes decisions and purges them",
+        "When a load test runs by itself (UTC), each Friday: `0 3 * * 5`; the scheduler then has keys to write",
     ),
     Key(
         "loadTestTest",
