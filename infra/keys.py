@@ -378,6 +378,14 @@ KEYS: tuple[Key, ...] = (
         "ALERT_CONTACTS",
     ),
     Key(
+        "environment",
+        "string",
+        "development",
+        OneOf(("development", "staging", "production")),
+        "What this stack is; load tests ask, and spare production",
+        "ENVIRONMENT",
+    ),
+    Key(
         "logLevel",
         "string",
         "info",

@@ -38,6 +38,7 @@ from runbook.errors import AmasError, CheckFailed, UsageError
 from runbook.incident import command as incidents
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
+from runbook.loadtest import command as loadtests
 from runbook.options import AsJson, StackName, Url
 from runbook.restore import inside
 from runbook.review import review
@@ -75,6 +76,7 @@ app.add_typer(incidents.app, name="incident")
 app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
+app.add_typer(loadtests.app, name="loadtest")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")
 app.command()(traffic)

@@ -279,6 +279,7 @@ class Service:
                 lambda: shown(self.switches),
                 self.alerting.measured,
                 backup=self.jobs.backup,
+                environment=self._settings.environment,
             ),
             self._demand_if_open("read"),
             self._settings.cache_ttl_amas_metrics,
