@@ -164,7 +164,7 @@ KEYS: tuple[Key, ...] = (
         "string",
         "",
         CRON_OR_NEVER,
-        "When a load test runs by itself (UTC), each Friday: `0 3 * * 5`; the scheduler then has keys to write",
+        "When a load test runs by itself (UTC), Fridays: `0 3 * * 5`; the scheduler then has keys to write",
     ),
     Key(
         "loadTestTest",

@@ -29,6 +29,7 @@ from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
 from runbook.audit import command as audits
+from runbook.ci.command import app as ci_app
 from runbook.connections import connections
 from runbook.contacts import contacts
 from runbook.doctor.command import doctor
@@ -77,6 +78,7 @@ app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
 app.add_typer(loadtests.app, name="loadtest")
+app.add_typer(ci_app, name="ci")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")
 app.command()(traffic)

@@ -13,6 +13,7 @@ from loadtests.plan import Order
 from runbook import terminal
 from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
 from runbook.groups import ListByDefault
+from runbook.load_runs.keep import keep_all
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 
@@ -136,10 +137,11 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     report.write_all(last, compared)
     if summary:
         report.copy_text(last, compared, summary)
+    runs = [results.read(one.folder) for one in outcomes]
+    for problem in keep_all(stack, runs):
+        place.progress.say(problem)
     if as_json:
-        terminal.show_json(
-            [results.read(one.folder) for one in outcomes] if repeat > 1 else results.read(last.folder)
-        )
+        terminal.show_json(runs if repeat > 1 else runs[0])
     else:
         terminal.show_lines([*report.text(last, compared).splitlines(), f"report: {last.folder}"])
     code = exit_code(outcomes, compared, required=require_baseline)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.keys import KEYS, OneOf
+from loadtests.catalog import TESTS, catalog
 from tests.verbs import parsed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -138,8 +140,15 @@ def test_a_token_is_given_to_the_one_job_that_publishes(path: Path) -> None:
     assert holders == (["publish"] if path.stem == "release" else [])
 
 
-def test_the_nightly_run_offers_what_there_is() -> None:
-    """Its choices are the tests and profiles of the load tests."""
+def test_the_nightly_run_offers_the_tests_and_profiles_that_there_are() -> None:
     inputs = workflow(FOLDER / "load.yml")[True]["workflow_dispatch"]["inputs"]  # YAML 1.1 reads `on` as true
-    assert inputs["profile"]["options"]
-    assert inputs["test"]["default"] in inputs["test"]["options"]
+    assert set(inputs["test"]["options"]) == set(TESTS)
+    assert set(inputs["profile"]["options"]) == set(catalog().profiles)
+    assert inputs["profile"]["default"] in inputs["profile"]["options"]
+
+
+def test_what_may_be_scheduled_is_there() -> None:
+    choices = {key.name: set(key.allowed.choices) for key in KEYS if isinstance(key.allowed, OneOf)}
+    assert choices["loadTestTest"] == set(TESTS)
+    # The rising load has a schedule of its own.
+    assert choices["loadTestProfile"] == set(catalog().profiles) - {"breakpoint"}
