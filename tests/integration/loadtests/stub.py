@@ -82,7 +82,7 @@ class Stub:
 
     @contextmanager
     def standing(self) -> Iterator["Stub"]:
-        server = _Server(("127.0.0.1", 0), _handler(self))
+        server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": self}))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -99,73 +99,71 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
+class _Handler(BaseHTTPRequestHandler):
+    stub: Stub
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
 
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            stub.seen.append(("GET", path))
-            if path.startswith("/api/runs/"):
-                rows = stub.stored.get(path.rpartition("/")[2], set())
-                self._answer(200, {"stored": len(rows)})
-            elif path.startswith("/api/insights/"):
-                self._under_load(200)
-            else:
-                self._answer(200, _told(stub, path))
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.stub.seen.append(("GET", path))
+        if path.startswith("/api/runs/"):
+            rows = self.stub.stored.get(path.rpartition("/")[2], set())
+            self._answer(200, {"stored": len(rows)})
+        elif path.startswith("/api/insights/"):
+            self._under_load(200)
+        else:
+            self._answer(200, _told(self.stub, path))
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self._under_load(201, body)
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._under_load(201, body)
 
-        def do_DELETE(self) -> None:
-            stub.seen.append(("DELETE", self.path))
-            if self.path == "/api/cache/insights":
-                self._answer(204, None)
-                return
-            run_id = self.path.rpartition("/")[2]
-            gone = len(stub.stored.get(run_id, ()))
-            stub.purged += gone
-            if not stub.keeps_rows:
-                stub.stored.pop(run_id, None)
-            self._answer(200, {"deleted": gone})
+    def do_DELETE(self) -> None:
+        self.stub.seen.append(("DELETE", self.path))
+        if self.path == "/api/cache/insights":
+            self._answer(204, None)
+            return
+        run_id = self.path.rpartition("/")[2]
+        gone = len(self.stub.stored.get(run_id, ()))
+        self.stub.purged += gone
+        if not self.stub.keeps_rows:
+            self.stub.stored.pop(run_id, None)
+        self._answer(200, {"deleted": gone})
 
-        def _under_load(self, good: int, body: bytes | None = None) -> None:
-            number, at_s = stub.loaded()
-            if stub.dead and stub.dead[0] <= at_s < stub.dead[1]:
-                self.close_connection = True
-                return
-            if stub.stall and stub.stall[0] <= at_s < stub.stall[1]:
-                time.sleep(stub.stall[1] - at_s)
-            if stub.fail_every and number % stub.fail_every == 0:
-                headers = {} if stub.unannounced else {"Retry-After": "1"}
-                self._answer(500 if stub.unannounced else 503, {"title": "busy"}, headers)
-                return
-            if body is None:
-                self._answer(good, {}, {"X-Cache": "hit"})
-                return
-            count = stub.store(self.headers["X-Amas-Run-Id"], number, body)
-            many = {"stored": count, "duplicate": 0, "spooled": 0, "refused": 0}
-            lines = "ndjson" in self.headers["Content-Type"]
-            self._answer(200 if lines else good, many if lines else {"state": "stored"})
+    def _under_load(self, good: int, body: bytes | None = None) -> None:
+        number, at_s = self.stub.loaded()
+        if self.stub.dead and self.stub.dead[0] <= at_s < self.stub.dead[1]:
+            self.close_connection = True
+            return
+        if self.stub.stall and self.stub.stall[0] <= at_s < self.stub.stall[1]:
+            time.sleep(self.stub.stall[1] - at_s)
+        if self.stub.fail_every and number % self.stub.fail_every == 0:
+            headers = {} if self.stub.unannounced else {"Retry-After": "1"}
+            self._answer(500 if self.stub.unannounced else 503, {"title": "busy"}, headers)
+            return
+        if body is None:
+            self._answer(good, {}, {"X-Cache": "hit"})
+            return
+        count = self.stub.store(self.headers["X-Amas-Run-Id"], number, body)
+        many = {"stored": count, "duplicate": 0, "spooled": 0, "refused": 0}
+        lines = "ndjson" in self.headers["Content-Type"]
+        self._answer(200 if lines else good, many if lines else {"state": "stored"})
 
-        def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-            content = b"" if body is None else json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-            self.wfile.flush()
+    def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        content = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
 
-        def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
 
 
 def _told(stub: Stub, path: str) -> object:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from loadtests import flow, k6, plan, report
-from loadtests.catalog import TESTS, Hold, Profile, catalog
+from loadtests.catalog import HERE, TESTS, Hold, Profile, catalog
 from loadtests.flow import Outcome, Place, Wishes
 from loadtests.plan import Order
 from loadtests.tell import Teller
@@ -115,7 +115,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     """Puts another script in the place of ingest.js, with our library beside it."""
     folder = tmp_path / "scripts"
     (folder / "k6").mkdir(parents=True)
-    (folder / "k6/lib").symlink_to(k6.HERE / "k6/lib")
+    (folder / "k6/lib").symlink_to(HERE / "k6/lib")
     monkeypatch.setattr(k6, "HERE", folder)
 
     def put(body: str, imports: str = "") -> None:
