@@ -167,9 +167,7 @@ def _hash(text: str) -> str:
 
 def _cpu() -> str:
     try:
-        found = re.search(
-            r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
-        )
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         known = ""
     found = re.search(r"^model name\s*: (.*)$", known, re.MULTILINE)

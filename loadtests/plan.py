@@ -10,8 +10,8 @@ from loadtests.catalog import AGAIN, Catalog, Hold, Limits, Profile, Target
 from runbook.errors import UsageError
 
 # A user of k6 is busy while its answer is awaited: so many are there for each request a second, and as many
-# more may come while the service stands still. Above, requests are dropped, and the run says nothing.
-BUSY_S = 0.5
+# more come while the service stands still. Beyond that requests are dropped.
+BUSY_S = 1.0
 MOST_BUSY_S = 2.0
 SPARE_USERS = 10
 # How long k6 waits for the last answers.
@@ -294,7 +294,7 @@ def thresholds(plan: Plan) -> dict[str, list[object]]:
         f"answers_broken{phase}": ["rate>=0"],
         f"cache_hits{phase}": ["rate>=0"],
         f"checks{phase}": ["rate>=0"],
-        f"dropped_iterations{phase}": ["count>=0"],
+        f"dropped_iterations{{scenario:{MEASURE}}}": ["count>=0"],
         f"iterations{phase}": ["count>0"],
         f"generator_late{phase}": ["p(95)>=0"],
         "decisions_accepted": ["count>=0"],
@@ -305,7 +305,7 @@ def thresholds(plan: Plan) -> dict[str, list[object]]:
         found[f"http_req_duration{step}"] = [_aborting(f"p(95)<{plan.limits.p95_ms:g}"), "p(99)>=0"]
         found[f"http_req_failed{step}"] = [_aborting(f"rate<{plan.limits.error_share:g}")]
         found[f"http_reqs{step}"] = ["count>=0"]
-        found[f"dropped_iterations{step}"] = [_aborting("count<1")]
+        found[f"dropped_iterations{{scenario:step_{rate:g}}}"] = [_aborting("count<1")]
     return found
 
 

@@ -76,7 +76,7 @@ def result(summary: Mapping[str, Any], plan: Plan) -> Result:
         reads=reads,
         checks=checks,
         checks_failed=checks - checks_passed,
-        dropped=metrics.count(f"dropped_iterations{PHASE}"),
+        dropped=metrics.count(f"dropped_iterations{{scenario:{MEASURE}}}"),
         late_p95_ms=metrics.value_or_none(f"generator_late{PHASE}", "p(95)"),
         posted=metrics.count("decisions_posted"),
         accepted=metrics.count("decisions_accepted"),
@@ -99,7 +99,7 @@ def _step(metrics: "_Metrics", rate: float) -> Step:
         p95_ms=metrics.value(f"http_req_duration{step}", "p(95)"),
         p99_ms=metrics.value(f"http_req_duration{step}", "p(99)"),
         error_share=metrics.share_or_none(f"http_req_failed{step}") or 0.0,
-        dropped=metrics.count(f"dropped_iterations{step}"),
+        dropped=metrics.count(f"dropped_iterations{{scenario:step_{rate:g}}}"),
     )
 
 
