@@ -11,6 +11,8 @@ import pulumi
 from infra import edge
 from infra.keys import EDGE_SECRETS, KEYS, REQUIRED_SECRETS, SECRETS, Key, Value, as_text
 
+# k6 and what counts its results, at more than a few requests a second.
+LOAD_TEST_MEMORY_MB = 768
 # PostgreSQL keeps 3 for superusers; exporters, operators and the migration share the rest.
 RESERVED_CONNECTIONS = 10
 
@@ -125,18 +127,19 @@ def across(values: Mapping[str, Value]) -> list[str]:
             "amas:offsiteKnownHosts is empty: must be what `ssh-keyscan HOST` prints, "
             f"for amas:offsiteRepository = {_shown(str(values['offsiteRepository']))}"
         )
-    return [*problems, *port_problems(values), *edge.problems(values)]
+    return [*problems, *port_problems(values), *edge.problems(values), *_load_tests_too_large(values)]
 
 
 def published(values: Mapping[str, Value]) -> dict[str, str]:
     """Keys of the ports that are published with these values, and on which address."""
     edge_keys = ("httpPort", "httpsPort") if values["tls"] != "off" else ("httpPort",)
     address = str(values["bindAddress"])
-    return {**dict.fromkeys(edge_keys, address), "prometheusPort": loopback(address)}
+    inner = ("prometheusPort", "grafanaPort") if values["grafanaImage"] else ("prometheusPort",)
+    return {**dict.fromkeys(edge_keys, address), **dict.fromkeys(inner, loopback(address))}
 
 
 def loopback(address: str) -> str:
-    """For Prometheus, which asks for no key and speaks no TLS: it stays on this host."""
+    """For Prometheus and Grafana, which speak no TLS: they stay on this host."""
     return address if ipaddress.ip_address(address).is_loopback else "127.0.0.1"
 
 
@@ -148,6 +151,15 @@ def port_problems(values: Mapping[str, Value]) -> list[str]:
         for earlier in keys[:place]
         if values[key] == values[earlier]
     ]
+
+
+def _load_tests_too_large(values: Mapping[str, Value]) -> list[str]:
+    memory = int(values["schedulerMemoryMb"])
+    is_large = values["loadTestSchedule"] and values["loadTestProfile"] != "smoke"
+    if memory >= LOAD_TEST_MEMORY_MB or not (is_large or values["breakpointSchedule"]):
+        return []
+    needed = f"must be at least {LOAD_TEST_MEMORY_MB} for load tests above smoke"
+    return [f"amas:schedulerMemoryMb = {memory}: {needed}"]
 
 
 def missing_secrets(secrets: Mapping[str, object]) -> list[str]:

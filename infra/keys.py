@@ -92,11 +92,21 @@ OFFSITE = Matching(
 )
 KNOWN_HOSTS = Matching(r"[\n -~]*", "empty, or lines as `ssh-keyscan HOST` prints them")
 CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
+CRON_OR_NEVER = Matching(f"({CRON.pattern})?", f"{CRON}, or empty for never")
 _MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
 
 KEYS: tuple[Key, ...] = (
     Key("httpPort", "integer", 3000, Between(1, 65535), "Port of the load balancer, the only way in"),
     Key("prometheusPort", "integer", 9090, Between(1, 65535), "Port of Prometheus"),
+    Key(
+        "grafanaImage",
+        "string",
+        "",
+        Matching("(sha256:[0-9a-f]{64})?", "an image's ID on this host, sha256:…, or empty"),
+        "Grafana with the boards of `dashboards/`: the ID of grafana/grafana:12.3.1, which is not built here",
+    ),
+    Key("grafanaPort", "integer", 3001, Between(1, 65535), "Port of Grafana, where it has an image"),
+    Key("grafanaMemoryMb", "integer", 384, Between(192, 8192), _MEMORY),
     Key(
         "bindAddress",
         "string",
@@ -237,6 +247,35 @@ KEYS: tuple[Key, ...] = (
         "When `amas audit thresholds` runs by itself (UTC)",
     ),
     Key("auditSchedule", "string", "30 7 1 */3 *", CRON, "When `amas audit` runs by itself (UTC)"),
+    Key(
+        "loadTestSchedule",
+        "string",
+        "",
+        CRON_OR_NEVER,
+        "When a load test runs by itself (UTC), Fridays: `0 3 * * 5`; the scheduler then has keys to write",
+    ),
+    Key(
+        "loadTestTest",
+        "string",
+        "mixed",
+        OneOf(("mixed", "ingest", "insights", "alerts")),
+        "What that load test asks of the service",
+    ),
+    Key(
+        "loadTestProfile",
+        "string",
+        "smoke",
+        OneOf(("smoke", "average", "stress", "spike", "soak", "seed", "seed-rate")),
+        "How much of it; more than smoke needs a larger schedulerMemoryMb",
+    ),
+    Key(
+        "breakpointSchedule",
+        "string",
+        "",
+        CRON_OR_NEVER,
+        "When the load rises by itself until something gives way (UTC), for `amas capacity`; "
+        "once a quarter is `0 3 2 */3 *`",
+    ),
     Key(
         "backups",
         "boolean",
@@ -425,6 +464,14 @@ KEYS: tuple[Key, ...] = (
         CONTACTS,
         "Who is called at which level of escalation, and for what",
         "ALERT_CONTACTS",
+    ),
+    Key(
+        "environment",
+        "string",
+        "development",
+        OneOf(("development", "staging", "production")),
+        "What this stack is; load tests ask, and spare production",
+        "ENVIRONMENT",
     ),
     Key(
         "logLevel",

@@ -19,10 +19,10 @@ def main() -> None:
     environment = docker.build(settings, lock, Naming(pulumi.get_stack()))
     pulumi.export("url", environment.url)
     pulumi.export("certificate", environment.certificate)
-    pulumi.export(
-        "prometheusUrl",
-        http_url(config.loopback(settings.text("bindAddress")), settings.integer("prometheusPort")),
-    )
+    inner = config.loopback(settings.text("bindAddress"))
+    pulumi.export("prometheusUrl", http_url(inner, settings.integer("prometheusPort")))
+    if settings.text("grafanaImage"):
+        pulumi.export("grafanaUrl", http_url(inner, settings.integer("grafanaPort")))
     pulumi.export("network", environment.network)
     pulumi.export("databaseName", settings.text("databaseName"))
     pulumi.export("walDurability", settings.wal_durability)

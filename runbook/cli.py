@@ -30,6 +30,7 @@ from runbook import health as health_page
 from runbook import logs as log_page
 from runbook import status as status_page
 from runbook.audit import command as audits
+from runbook.ci.command import app as ci_app
 from runbook.connections import connections
 from runbook.contacts import contacts
 from runbook.doctor.command import doctor
@@ -39,6 +40,7 @@ from runbook.errors import AmasError, CheckFailed, EnvironmentMissing, UsageErro
 from runbook.incident import command as incidents
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
+from runbook.loadtest import command as loadtests
 from runbook.options import AsJson, StackName, Url
 from runbook.restore import inside
 from runbook.review import review
@@ -79,6 +81,8 @@ app.add_typer(backups.app, name="backup")
 app.add_typer(inside.app, name="generation", hidden=True)
 app.add_typer(job_app, name="job")
 app.add_typer(scaling.app, name="scale")
+app.add_typer(loadtests.app, name="loadtest")
+app.add_typer(ci_app, name="ci")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(silences.app, name="silence")
 app.command()(traffic)

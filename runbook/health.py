@@ -68,7 +68,12 @@ def api_of(stack_name: str) -> Api:
 def keys_from(environ: Mapping[str, str] = os.environ) -> Keys:
     """From mounted files, as the scheduler has them; the read key serves the metrics unless they have one."""
     read = _file(environ.get("AMAS_READ_KEY_FILE"))
-    return Keys(read=read, metrics=_file(environ.get("AMAS_METRICS_KEY_FILE")) or read)
+    return Keys(
+        ingest=_file(environ.get("AMAS_INGEST_KEY_FILE")),
+        read=read,
+        admin=_file(environ.get("AMAS_ADMIN_KEY_FILE")),
+        metrics=_file(environ.get("AMAS_METRICS_KEY_FILE")) or read,
+    )
 
 
 def _file(path: str | None) -> str | None:

@@ -22,6 +22,11 @@ def stack_configurations() -> Path:
     return ROOT / ".amas" / "stacks"
 
 
+def results_dir() -> Path:
+    """What load tests showed, a folder a run."""
+    return Path(os.environ.get("AMAS_RESULTS_DIR", ROOT / "results"))
+
+
 def image_lock() -> Path:
     return state_dir() / "images.json"
 

@@ -10,6 +10,7 @@ from runbook.overload.command import overload
 from runbook.pool import command as pool
 from runbook.restart import restart
 from runbook.retention import command as retention
+from runbook.sbom.command import sbom
 
 
 def register(app: typer.Typer, db: typer.Typer, cache: typer.Typer) -> None:
@@ -21,5 +22,5 @@ def register(app: typer.Typer, db: typer.Typer, cache: typer.Typer) -> None:
     app.add_typer(insights.app, name="insights")
     app.add_typer(pool.app, name="pool")
     app.add_typer(retention.app, name="retention")
-    for page in (overload, restart, capacity, outdated):
+    for page in (overload, restart, capacity, outdated, sbom):
         app.command()(page)

@@ -39,6 +39,7 @@ from service.insights.ingest import Ingest
 from service.insights.recording import Cluster, Outside, Recording
 from service.insights.writer import WriterFailed
 from service.jobs import Jobs
+from service.load_runs import LoadRuns
 from service.metrics import Metrics
 from service.ready import Dependency, Readiness
 from service.settings import Settings
@@ -72,6 +73,7 @@ class Service:
         self.switches = switches.Switches(stores.board, _configured(settings))
         self.trail = Trail(stores.reads, metrics.audit_lost)
         self.jobs = Jobs(stores.reads, _now, self._demand_if_open("read"))
+        self.load_runs = LoadRuns(stores.reads)
         self.recording = self._recording()
         self.queue, self.writer = self.recording.queue, self.recording.writer
         self._writing = Dependency("writer", required=False, ask=self._ask_writer)
@@ -79,6 +81,7 @@ class Service:
         metrics.watch_queue(lambda: self.queue.rows)
         metrics.watch_switches(self.switches.is_on)
         metrics.watch_jobs(lambda: self.jobs.standing, self.jobs.late_s)
+        metrics.watch_load_runs(lambda: self.load_runs.newest)
         self.replica = replica or share.replica_id()
         self.meter = Meter()
         self.collecting = self._collecting()
@@ -109,6 +112,7 @@ class Service:
             asyncio.create_task(self.switches.follow()),
             asyncio.create_task(self.trail.keep()),
             asyncio.create_task(self.jobs.follow()),
+            asyncio.create_task(self.load_runs.follow()),
         ]
         for task in (*self._tasks, *self.alerting.start()):
             task.add_done_callback(self._ended)
@@ -275,6 +279,7 @@ class Service:
                 lambda: shown(self.switches),
                 self.alerting.measured,
                 backup=self.jobs.backup,
+                environment=self._settings.environment,
             ),
             self._demand_if_open("read"),
             self._settings.cache_ttl_amas_metrics,

@@ -18,7 +18,9 @@ from service import keys, pace
 from service.admin import switches
 from service.collector.snapshot import Counters
 from service.insights.decision import Outcome
-from service.jobs import Job, outcomes
+from service.jobs import Job
+from service.load_runs import LoadRun
+from service.run_series import Family, of_jobs, of_load_runs
 from service.wal import SERIES as WAL_SERIES
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -172,7 +174,10 @@ class Metrics:
     def watch_jobs(
         self, standing: Callable[[], Sequence[Job]], late_s: Callable[[], Mapping[str, float]]
     ) -> None:
-        self.registry.register(JobSeries(standing, late_s))
+        self.registry.register(_Recorded(lambda: of_jobs(standing(), late_s())))
+
+    def watch_load_runs(self, newest: Callable[[], Sequence[LoadRun]]) -> None:
+        self.registry.register(_Recorded(lambda: of_load_runs(newest())))
 
     def watch_pool(self, sizes: Callable[[], tuple[int, int, int]]) -> None:
         gauge = prometheus.Gauge(
@@ -374,30 +379,18 @@ class AlertSeries:
         gauge.set_function(oldest_s)
 
 
-class JobSeries(Collector):
-    """Of every job that is known at the moment; the schedule names them, so there are few."""
+class _Recorded(Collector):
+    """Gauges of what is known elsewhere, as it stands when they are asked for."""
 
-    def __init__(
-        self, standing: Callable[[], Sequence[Job]], late_s: Callable[[], Mapping[str, float]]
-    ) -> None:
-        self._standing = standing
-        self._late_s = late_s
+    def __init__(self, families: Callable[[], Iterable[Family]]) -> None:
+        self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        standing = self._standing()
-        successes = {
-            one.name: one.last_success.finished_at.timestamp() for one in standing if one.last_success
-        }
-        yield _by_job("amas_job_last_success_timestamp_seconds", "When it last ended well.", successes)
-        yield _by_job("amas_job_last_outcome", "1 where the last run ended well, else 0.", outcomes(standing))
-        yield _by_job("amas_job_late_seconds", "Since a success was due, 0 while none is.", self._late_s())
-
-
-def _by_job(name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=["job"])
-    for job, value in values.items():
-        family.add_metric([job], value)
-    return family
+        for name, text, labels, values in self._families():
+            family = GaugeMetricFamily(name, text, labels=labels)
+            for key, value in values.items():
+                family.add_metric(key, value)
+            yield family
 
 
 def _picked(sizes: Callable[[], tuple[int, int, int]], place: int) -> Callable[[], float]:

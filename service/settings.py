@@ -154,6 +154,8 @@ class Settings:
     reads_need_key: bool = _switch(default=False)
     write_queue_rows: int = _integer(5000, 1, 100_000)
     write_batch_rows: int = _integer(500, 1, 5000)
+    # What load tests and people may do here depends on it.
+    environment: str = _choice("development", "development", "staging", "production")
     log_level: str = _choice("info", "debug", "info", "warning", "error")
     # Traces are then counted and refused with 503, never half-taken.
     disable_insight_writes: bool = _switch(default=False)

@@ -2,7 +2,7 @@
 
 import pulumi
 
-from infra.components import container
+from infra.components import container, load_tests
 from infra.components.container import Health, Platform, Spec
 from infra.components.crontab import Job, crontab
 from infra.components.files import Files
@@ -26,6 +26,7 @@ class Scheduler(pulumi.ComponentResource):
                 "read_key": config.held_key("keyRead"),
                 "metrics_key": config.held_key("keyMetrics"),
                 "jobs_password": config.secret("dbJobsPassword"),
+                **load_tests.secrets(config),
             },
             "config": {"crontab": crontab(jobs(config), "scheduler", CRONTAB)},
         }
@@ -50,6 +51,7 @@ class Scheduler(pulumi.ComponentResource):
                 "AMAS_DB_PASSWORD_FILE": "/secrets/jobs_password",
                 "AMAS_RETENTION_DAYS": config.text("insightsRetentionDays"),
                 "AMAS_AUTOSCALER_URL": "http://autoscaler:9747",
+                **load_tests.environment(config, images),
             },
             health=Health(container.http_get("http://127.0.0.1:9746/health")),
             mounts=mounts,
@@ -68,4 +70,5 @@ def jobs(config: Config) -> list[Job]:
         Job("db-growth", config.text("dbGrowthSchedule"), 900, "db growth --json"),
         Job("threshold-review", config.text("thresholdReviewSchedule"), 900, "audit thresholds --json"),
         Job("audit", config.text("auditSchedule"), 900, "audit list --json"),
+        *load_tests.jobs(config),
     ]

@@ -10,6 +10,7 @@ from infra.components.autoscaler import Autoscaler
 from infra.components.backup import Backup
 from infra.components.container import Platform
 from infra.components.database import Database, FormerLogins
+from infra.components.grafana import Grafana
 from infra.components.loadbalancer import LoadBalancer
 from infra.components.monitoring import Monitoring
 from infra.components.network import Network
@@ -50,7 +51,7 @@ def build(config: Config, images: Images, naming: Naming) -> Environment:
     api = Api(config, images, platform, database.roles, opts=pulumi.ResourceOptions(depends_on=stores))
     FormerLogins(config, images, platform, database, opts=pulumi.ResourceOptions(depends_on=[api]))
     balancer = LoadBalancer(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[api]))
-    Monitoring(
+    monitoring = Monitoring(
         config,
         images,
         platform,
@@ -60,5 +61,7 @@ def build(config: Config, images: Images, naming: Naming) -> Environment:
     )
     if config.flag("autoscale"):
         Autoscaler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))
+    if config.text("grafanaImage"):
+        Grafana(config, platform, opts=pulumi.ResourceOptions(depends_on=[monitoring]))
     Scheduler(config, images, platform, opts=pulumi.ResourceOptions(depends_on=[balancer]))
     return Environment(balancer.url, balancer.certificate, network.name, volumes.names)

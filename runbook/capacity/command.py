@@ -9,7 +9,7 @@ import typer
 
 from runbook import reach, sql_session, terminal
 from runbook.capacity import forecast, plot
-from runbook.capacity.forecast import Cost, Demand, Limit, LoadDay, ReplicaLimit
+from runbook.capacity.forecast import Cost, Demand, HeldLoad, Limit, LoadDay, ReplicaLimit
 from runbook.errors import CheckFailed
 from runbook.growth import command as growth
 from runbook.growth.disk import Growth, judge
@@ -31,6 +31,7 @@ class Seen:
     today: date
     days: list[LoadDay]
     costs: list[Cost]
+    tested: HeldLoad | None
     stored: growth.Seen
     budget: Budget
     places: int
@@ -83,7 +84,7 @@ def observe(stack: str) -> Seen:
     stored = growth.observe(stack)
     with sql_session.of(stack, read_only=True) as session:
         (limits,) = session.rows("connection_limits")
-        days, costs = load_days(session), load_costs(session)
+        days, costs, tested = load_days(session), load_costs(session), highest_good(session)
     budget = Budget(
         int(limits["most"]),
         reach.integer(stack, "replicas"),
@@ -91,7 +92,7 @@ def observe(stack: str) -> Seen:
     )
     places = reach.integer(stack, "maxReplicas")
     by_itself = most_replicas_of(budget, places) if reach.flag(stack, "autoscale") else None
-    return Seen(datetime.now(UTC).date(), days, costs, stored, budget, places, by_itself)
+    return Seen(datetime.now(UTC).date(), days, costs, tested, stored, budget, places, by_itself)
 
 
 def most_replicas_of(budget: Budget, places: int) -> int:
@@ -110,9 +111,17 @@ def load_costs(session: Statements) -> list[Cost]:
     return [Cost(float(row["requests"]), float(row["cpu_percent"])) for row in rows]
 
 
+def highest_good(session: Statements) -> HeldLoad | None:
+    """None where no rising load was ever sent."""
+    for row in session.rows("highest_good_run"):
+        day = row["finished_at"].astimezone(UTC).date()
+        return HeldLoad(float(row["requests"]), int(row["replicas"]), day, row["gave_way"])
+    return None
+
+
 def foretell(seen: Seen) -> Foretold:
     coming = forecast.demand(seen.days, seen.today)
-    replica = forecast.replica_limit(seen.costs)
+    replica = forecast.replica_limit(seen.costs, seen.tested)
     stored = seen.stored
     grown = judge(stored.days, seen.today, stored.disk.free_bytes, stored.retention_days)
     return Foretold(
@@ -168,6 +177,7 @@ def closing_lines(seen: Seen, found: Foretold) -> list[str]:
         f"peaks       |{plot.text(peaks)}| of {len(peaks)} days",
         f"stored      |{plot.text(stored)}| of {len(stored)} days",
         f"in {QUARTER_DAYS} days  {later:,.1f} req/s at the peak; replicas needed: {needed}",
+        *tested_lines(seen.tested),
         "assumed     days go on along the line through the last four weeks",
     ]
 
@@ -178,6 +188,13 @@ def by_itself_lines(seen: Seen) -> list[str]:
         return ["by itself   no replica comes: amas:autoscale is false"]
     needed = f"{budget.needed_with(most)} of {budget.most} connections then, with a roll on top"
     return [f"by itself   up to {most} replicas, of {seen.places} places; {needed}"]
+
+
+def tested_lines(tested: HeldLoad | None) -> list[str]:
+    if tested is None:
+        return []
+    held = f"tested      {tested.requests:,.0f} req/s held with {tested.replicas} replicas on {tested.day}"
+    return [held, f"gave way    {tested.gave_way or 'nothing'}"]
 
 
 def panels(seen: Seen, found: Foretold) -> list[plot.Panel]:
@@ -201,6 +218,7 @@ def as_facts(seen: Seen, found: Foretold, least_days: int) -> dict[str, Any]:
         "ok": not ends_too_soon(found, least_days),
         "limits": [asdict(one) for one in found.limits],
         "replica": asdict(found.replica),
+        "tested": {**asdict(seen.tested), "day": seen.tested.day.isoformat()} if seen.tested else None,
         "peak_now": found.coming.at(0),
         "peak_slope_a_day": found.coming.line.slope,
         "growth": asdict(found.grown),

@@ -36,11 +36,22 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class HeldLoad:
+    """A rising load: the rate up to which all replicas together held; nothing gave way where it is None."""
+
+    requests: float
+    replicas: int
+    day: date
+    gave_way: str | None
+
+
+@dataclass(frozen=True)
 class ReplicaLimit:
-    """What one replica takes, and whether that was measured here."""
+    """What one replica takes, whether that was measured here, and how that is known."""
 
     requests: float
     measured: bool
+    how: str
 
 
 @dataclass(frozen=True)
@@ -81,14 +92,26 @@ def demand(days: Sequence[LoadDay], today: date) -> Demand:
     return Demand(theil_sen(points) or Line(0.0, 0.0), len(points))
 
 
-def replica_limit(costs: Sequence[Cost]) -> ReplicaLimit:
+def replica_limit(costs: Sequence[Cost], tested: HeldLoad | None = None) -> ReplicaLimit:
+    """By a load test where there is one. One in which nothing gave way only says that it is no less."""
+    seen = _seen_limit(costs)
+    if tested is None:
+        return seen
+    held = tested.requests / tested.replicas
+    if tested.gave_way is None and seen.requests > held:
+        return seen
+    return ReplicaLimit(held, measured=True, how=f"held in the load test of {tested.day}")
+
+
+def _seen_limit(costs: Sequence[Cost]) -> ReplicaLimit:
     """Requests a second at which the busiest replica needs 70 % of its core."""
     requests = [one.requests for one in costs]
     enough = len(costs) >= LEAST_HOURS and max(requests) > LEAST_SPREAD * max(min(requests), 0.1)
     line = theil_sen([(one.requests, one.cpu_percent) for one in costs]) if enough else None
     if line is None or line.slope <= 0 or line.level >= CPU_TRIGGER_PERCENT:
-        return ReplicaLimit(ASSUMED_REQUESTS, measured=False)
-    return ReplicaLimit((CPU_TRIGGER_PERCENT - line.level) / line.slope, measured=True)
+        return ReplicaLimit(ASSUMED_REQUESTS, measured=False, how="assumed: too little load to measure it")
+    most = (CPU_TRIGGER_PERCENT - line.level) / line.slope
+    return ReplicaLimit(most, measured=True, how="measured from CPU and requests")
 
 
 def replicas_needed(requests: float, limit: ReplicaLimit) -> int:
@@ -99,8 +122,7 @@ def limits(
     coming: Demand, limit: ReplicaLimit, replicas: int, most_replicas: int, disk: Limit
 ) -> list[Limit]:
     """The soonest first; what is not in sight comes last."""
-    how = "measured from CPU and requests" if limit.measured else "assumed: too little load to measure it"
-    a_replica = f"{limit.requests:,.0f} requests a second a replica, {how}"
+    a_replica = f"{limit.requests:,.0f} requests a second a replica, {limit.how}"
     now = f"{coming.at(0):,.1f} req/s"
     found = [
         Limit(

@@ -22,3 +22,16 @@ WHERE m.replicas > 0
 GROUP BY date_trunc('hour', m.at, 'UTC')
 ORDER BY date_trunc('hour', m.at, 'UTC') DESC
 LIMIT %(most)s;
+
+-- name: highest_good_run
+-- The newest load test whose load rose until something gave way, or until its end.
+SELECT
+    l.highest_good_per_s AS requests,
+    l.replicas,
+    l.finished_at,
+    l.gave_way,
+    l.release
+FROM load_runs AS l
+WHERE l.highest_good_per_s > 0 AND l.verdict = 'passed'
+ORDER BY l.finished_at DESC
+LIMIT 1;

@@ -68,7 +68,7 @@ OTHERS = (
     Recipe(
         "runbook",
         {"amas": ""},
-        trees=("runbook",),
+        trees=("runbook", "loadtests"),
         files=("requirements/runbook.txt",),
         tools=("supercronic", "k6"),
     ),

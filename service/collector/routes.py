@@ -51,6 +51,7 @@ class Others:
     switches: Callable[[], Sequence[Facts]] = _nothing
     measured: Callable[[], Mapping[str, Measured]] = _unmeasured
     backup: Callable[[], Facts | None] = _unknown
+    environment: str = "development"
 
 
 class About:
@@ -129,6 +130,7 @@ class About:
         values = await self._collecting.values()
         collecting = self._collecting
         return {
+            "environment": self._others.environment,
             "replica": collecting.shared.replica,
             "leader": self._others.leader(),
             "shared": collecting.shared.shared,

@@ -91,13 +91,30 @@ def test_one_port_cannot_serve_two() -> None:
     assert problems(httpPort="9090") == ["amas:prometheusPort = 9090: already taken by amas:httpPort"]
 
 
+def test_grafanas_port_counts_where_grafana_runs() -> None:
+    image = "sha256:" + "ab" * 32
+    assert problems(grafanaPort="3000") == []
+    assert problems(grafanaImage=image, grafanaPort="9090") == [
+        "amas:grafanaPort = 9090: already taken by amas:prometheusPort"
+    ]
+    assert "an image's ID on this host" in problems(grafanaImage="grafana/grafana:latest")[0]
+
+
 @given(st.dictionaries(st.sampled_from([key.name for key in KEYS]), st.text(max_size=20)))
 def test_any_text_gives_a_value_in_range_or_a_problem_that_names_the_key(raw: dict[str, str]) -> None:
     values, found = parse(raw.get)
     for key in KEYS:
         assert key.allowed is None or key.allowed.admits(values[key.name])
     named = {problem.split(" ")[0].removeprefix("amas:") for problem in found}
-    assert named <= set(raw) | {"maxReplicas", "dbMaxConnections", "prometheusPort", "httpsPort", *TLS_FILES}
+    assert named <= set(raw) | {
+        "maxReplicas",
+        "dbMaxConnections",
+        "prometheusPort",
+        "grafanaPort",
+        "httpsPort",
+        "schedulerMemoryMb",
+        *TLS_FILES,
+    }
 
 
 @given(st.integers(1, 4), st.integers(6, 60))
@@ -113,3 +130,11 @@ def test_pulumi_yaml_and_readme_are_up_to_date() -> None:
 
 def test_the_pool_page_keeps_the_same_reserve() -> None:
     assert RESERVE == RESERVED_CONNECTIONS
+
+
+def test_a_large_load_test_needs_a_scheduler_that_can_hold_it() -> None:
+    large = {"loadTestSchedule": "0 3 * * 5", "loadTestProfile": "average"}
+    told = "amas:schedulerMemoryMb = 256: must be at least 768 for load tests above smoke"
+    assert problems(**large) == problems(breakpointSchedule="0 3 2 */3 *") == [told]
+    assert problems(**large, schedulerMemoryMb="1024") == []
+    assert problems(loadTestSchedule="0 3 * * 5") == problems(loadTestProfile="average") == []

@@ -5,7 +5,8 @@ import pytest
 from infra.keys import CRON, KEYS
 from runbook.jobs.crontab import jobs_of
 from tests.infra.conftest import Run
-from tests.infra.test_program import uploads
+from tests.infra.test_program import environment, uploads
+from tests.verbs import parsed
 
 SCHEDULES = {key.name: str(key.default) for key in KEYS if key.allowed is CRON}
 
@@ -29,3 +30,40 @@ def test_every_job_says_what_it_did_in_json(run: Run) -> None:
 def test_every_default_is_a_time_that_comes(schedule: str) -> None:
     (job,) = jobs_of(f"{schedule} amas job run x --limit-s 60 -- true")
     assert job.due_within.total_seconds() > 0
+
+
+def test_load_tests_run_by_themselves_only_where_a_time_is_set(run: Run) -> None:
+    assert {"load-test", "breakpoint"} & {job.job for job in jobs_of(crontab(run))} == set()
+    both = crontab(
+        run, loadTestSchedule="0 3 * * 5", breakpointSchedule="0 3 2 */3 *", schedulerMemoryMb="1024"
+    )
+    jobs = {job.job: job for job in jobs_of(both)}
+    assert jobs["load-test"].schedule == "0 3 * * 5"
+    assert jobs["load-test"].command[:5] == ("amas", "loadtest", "run", "mixed", "--profile")
+    assert "smoke" in jobs["load-test"].command
+    assert "breakpoint" in jobs["breakpoint"].command
+
+
+def test_the_scheduler_has_the_keys_for_load_tests_only_where_it_runs_them(run: Run) -> None:
+    kept = {"read_key", "metrics_key", "jobs_password"}
+    assert uploads(run(), "scheduler-secrets").keys() == kept
+    scheduled = run(loadTestSchedule="0 3 * * 5")
+    assert uploads(scheduled, "scheduler-secrets").keys() == kept | {"ingest_key", "admin_key"}
+    given = environment(scheduled.containers["scheduler"])
+    assert given["AMAS_INGEST_KEY_FILE"] == "/secrets/ingest_key"
+    assert given["AMAS_RELEASE"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "amas loadtest run mixed --profile smoke --out /tmp/results --json",
+        "amas loadtest run mixed --profile breakpoint --out /tmp/results --json",
+    ],
+)
+def test_a_scheduled_load_test_is_a_line_that_the_runbook_takes(line: str, run: Run) -> None:
+    text = crontab(
+        run, loadTestSchedule="0 3 * * 5", breakpointSchedule="0 3 * * 5", schedulerMemoryMb="1024"
+    )
+    assert line in text
+    parsed(line)

@@ -103,6 +103,32 @@ def test_a_changed_configuration_of_the_balancer_replaces_its_loader_alone(run: 
     assert before != after
 
 
+GRAFANA = "sha256:" + "ab" * 32
+
+
+def test_grafana_holds_the_standard_and_publishes_on_loopback(run: Run) -> None:
+    recorded = run(grafanaImage=GRAFANA, grafanaPort="13001")
+    inputs = snake(recorded.containers["grafana"])
+    assert policy.violations(inputs) == []
+    assert (inputs["image"], inputs["user"], inputs["read_only"]) == (GRAFANA, "472:472", True)
+    assert [(port["external"], port["ip"]) for port in inputs["ports"]] == [(13001, "127.0.0.1")]
+
+
+def test_grafana_reads_every_board_and_its_provisioning_from_files(run: Run) -> None:
+    containers = run(grafanaImage=GRAFANA).containers
+    mounted = {one["container_path"] for one in snake(containers["grafana"])["volumes"]}
+    given = environment(containers["grafana"])
+    assert mounted == {
+        "/etc/amas/boards",
+        f"{given['GF_PATHS_PROVISIONING']}/datasources",
+        f"{given['GF_PATHS_PROVISIONING']}/dashboards",
+    }
+    uploaded = snake(containers["grafana-boards-loader"])["uploads"]
+    kept = {path.name for path in Path("dashboards/generated").glob("*.json")}
+    assert {Path(one["file"]).name for one in uploaded} == kept
+    assert Path(given["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]).name in kept
+
+
 def test_the_services_environment_is_exactly_its_settings(asked: Recorded) -> None:
     """A setting infra does not set, or an entry the service does not read, is a lie in one of them."""
     given = set(environment(asked.containers["api-0"]))

@@ -33,12 +33,13 @@ APP = {
     "wal_facts()": "EXECUTE",
     "scheduled_jobs": "SELECT",
     "job_runs": "SELECT",
+    "load_runs": "SELECT",
 }
 # People and reports: everything that was recorded, and nothing to change.
 READER = dict.fromkeys(
     ("decision_insights", "decision_keys", "decision_dead_letters", "insights", "retention_runs",
      "metric_snapshots", "alert_book", "alert_history", "alert_outbox", "alert_silences", "admin_audit",
-     "scheduled_jobs", "job_runs"),
+     "scheduled_jobs", "job_runs", "load_runs"),
     "SELECT",
 )  # fmt: skip
 # Exporters and checks: what counts and ages; nothing of what a trace says or who did what.
@@ -49,12 +50,13 @@ MONITOR = dict.fromkeys(
      "alert_book.revision", "alert_book.written_at", "alert_history.status",
      "alert_history.at", "alert_history.rule_id", "alert_history.metric", "alert_history.severity",
      "admin_audit.at", "scheduled_jobs", "job_runs.job", "job_runs.started_at", "job_runs.finished_at",
-     "job_runs.outcome", "job_runs.exit_code"),
+     "job_runs.outcome", "job_runs.exit_code", "load_runs"),
     "SELECT",
 )  # fmt: skip
 # What the schedule runs: its records, and the retention. It reads as a member of amas_reader.
 JOBS = {
     "job_runs": "INSERT, SELECT",
+    "load_runs": "INSERT, SELECT",
     "scheduled_jobs": "DELETE, INSERT, SELECT, UPDATE",
     "prune_job_runs(integer)": "EXECUTE",
     "retention_runs": "INSERT",

@@ -10,7 +10,7 @@ from runbook.pool.judge import Budget
 
 
 def seen(budget: Budget, most_by_itself: int | None, places: int = 8) -> Seen:
-    return Seen(date(2026, 1, 1), [], [], cast("Any", None), budget, places, most_by_itself)
+    return Seen(date(2026, 1, 1), [], [], None, cast("Any", None), budget, places, most_by_itself)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from runbook.capacity.forecast import (
     ASSUMED_REQUESTS,
     Cost,
     Demand,
+    HeldLoad,
     Limit,
     LoadDay,
     ReplicaLimit,
@@ -21,7 +22,7 @@ from runbook.growth.fit import Line
 
 TODAY = date(2026, 3, 1)
 DISK = Limit("disk", 200, "1 MB a day", "200 MB free", "")
-ONE = ReplicaLimit(1000.0, measured=True)
+ONE = ReplicaLimit(1000.0, measured=True, how="measured")
 
 
 def days(*peaks: float) -> list[LoadDay]:
@@ -87,12 +88,25 @@ def test_a_replicas_limit_is_where_its_cpu_reaches_the_trigger(base: float, a_re
     ids=["none", "all alike", "too few", "falling"],
 )
 def test_what_cannot_be_measured_is_assumed_and_said(costs: list[Cost]) -> None:
-    assert replica_limit(costs) == ReplicaLimit(ASSUMED_REQUESTS, measured=False)
+    found = replica_limit(costs)
+    assert (found.requests, found.measured) == (ASSUMED_REQUESTS, False)
+    assert "assumed" in found.how
+
+
+def test_a_load_test_goes_before_what_was_assumed() -> None:
+    tested = HeldLoad(800.0, 2, TODAY, "at 900/s P95 310 ms")
+    assert replica_limit([], tested) == ReplicaLimit(400.0, True, "held in the load test of 2026-03-01")
+
+
+def test_a_load_test_in_which_nothing_gave_way_lowers_no_limit() -> None:
+    low, high = HeldLoad(800.0, 2, TODAY, None), HeldLoad(8000.0, 2, TODAY, None)
+    assert replica_limit([], low).requests == ASSUMED_REQUESTS
+    assert replica_limit([], high).requests == 4000.0
 
 
 @given(requests=st.floats(0, 1e5), limit=st.floats(1, 1e4))
 def test_the_replicas_needed_take_the_load_and_one_less_would_not(requests: float, limit: float) -> None:
-    needed = replicas_needed(requests, ReplicaLimit(limit, measured=True))
+    needed = replicas_needed(requests, ReplicaLimit(limit, measured=True, how="measured"))
     assert needed * limit >= requests * (1 - 1e-9)
     assert needed == 1 or (needed - 1) * limit < requests
 
@@ -106,5 +120,5 @@ def test_the_soonest_end_is_first_and_what_has_none_last() -> None:
 
 
 def test_an_assumption_is_named_in_the_limit_it_makes() -> None:
-    found = limits(Demand(Line(1.0, 0.0), 1), ReplicaLimit(1200.0, measured=False), 2, 4, DISK)
+    found = limits(Demand(Line(1.0, 0.0), 1), replica_limit([]), 2, 4, DISK)
     assert any("assumed" in one.basis for one in found if one.name == "replicas")

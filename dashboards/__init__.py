@@ -1,0 +1,1 @@
+"""Grafana's boards as code: described here, generated as JSON, provisioned as files."""

@@ -1,0 +1,1 @@
+"""Load tests with k6: planned, guarded, run, judged and compared."""

@@ -1,0 +1,174 @@
+"""What runs are compared with: committed figures, and the facts that must be alike to compare at all."""
+
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from loadtests import results
+from loadtests.catalog import HERE, TESTS, catalog
+from loadtests.k6 import cpus
+from loadtests.plan import Plan
+from loadtests.statistics import Answer, Comparison, compared
+from runbook.errors import EnvironmentMissing, UsageError
+
+FOLDER = HERE / "baselines"
+# Figure, its place in a result, and whether more of it is better.
+HEADLINES = (("P95 ms", "p95_ms", False), ("P99 ms", "p99_ms", False), ("requests/s", "rate", True))
+# A share of errors may well be 0, so that it is compared as it is: more than this more is worse.
+MOST_MORE_ERRORS = 0.001
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure compared."""
+
+    figure: str
+    answer: Answer
+    before: float
+    after: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All of them. The worst answer is that of the whole; what cannot be compared says why."""
+
+    lines: tuple[Line, ...] = ()
+    incomparable: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        if self.incomparable:
+            return "not comparable"
+        found = {one.answer for one in self.lines}
+        return next((one for one in ("worse", "unclear", "better") if one in found), "same")
+
+
+def fingerprint(plan: Plan, k6_version: str, replicas: int) -> dict[str, str]:
+    """What makes two runs comparable, as far as it can be seen from here."""
+    return {
+        "test": plan.test,
+        "profile": plan.profile,
+        "load": _hash(json.dumps(plan.options(), sort_keys=True)),
+        "scripts": _hash("".join(one.read_text(encoding="utf-8") for one in scripts(plan.test))),
+        "k6": k6_version,
+        "cpu": _cpu(),
+        "cpus": f"{cpus():g}",
+        "target": f"{plan.target}, {plan.kind}",
+        "replicas": str(replicas),
+    }
+
+
+def scripts(test: str) -> list[Path]:
+    return [HERE / "k6" / f"{test}.js", *sorted((HERE / "k6/lib").glob("*.js"))]
+
+
+def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Compared:
+    """Of results in either group only those that measured something count."""
+    old, new = _measured(before), _measured(after)
+    if not old or not new:
+        return Compared(incomparable=("no run that measured something on one side",))
+    differing = tuple(_differing(old[0]["fingerprint"], [*old[1:], *new]))
+    if differing:
+        return Compared(incomparable=differing)
+    lines = [
+        _line(name, [one["result"][figure] for one in old], [one["result"][figure] for one in new], more)
+        for name, figure, more in HEADLINES
+    ]
+    return Compared((*lines, _errors(old, new)))
+
+
+def _measured(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [one for one in runs if one["result"] and one["verdict"] != "invalid"]
+
+
+def place(kind: str, test: str, profile: str, folder: Path = FOLDER) -> Path:
+    known = catalog()
+    known.rules(kind)
+    known.profile(profile)
+    if test not in TESTS:
+        raise UsageError(f"test {test!r}: must be one of {', '.join(TESTS)}", "amas loadtest list")
+    return folder / kind / f"{test}.{profile}.json"
+
+
+def read(path: Path) -> dict[str, Any]:
+    try:
+        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EnvironmentMissing(
+            f"there is no baseline {path.name} for {path.parent.name}", "amas loadtest baseline set RESULT..."
+        ) from None
+    return held
+
+
+def keep(runs: Sequence[Mapping[str, Any]], reason: str, now: datetime, folder: Path = FOLDER) -> Path:
+    """Only what passed, and is alike; replaces the one there is."""
+    if not reason.strip():
+        raise UsageError("--reason: say why the baseline changes", "amas loadtest baseline set --help")
+    bad = [one["plan"]["runId"] for one in runs if one["verdict"] != "passed"]
+    if bad or not runs:
+        raise UsageError(f"only runs that passed make a baseline: {', '.join(bad) or 'none was named'}")
+    differing = list(_differing(runs[0]["fingerprint"], runs[1:]))
+    if differing:
+        raise UsageError("\n".join(["the runs are not alike", *differing]))
+    plan = runs[0]["plan"]
+    path = place(plan["kind"], plan["test"], plan["profile"], folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = [{name: one[name] for name in ("verdict", "result", "fingerprint")} for one in runs]
+    text = {"reason": reason, "set": now.isoformat(timespec="seconds"), "runs": kept}
+    results.write(path, json.dumps(text, indent=2) + "\n")
+    return path
+
+
+def facts(found: Compared) -> dict[str, Any]:
+    return {
+        "answer": found.answer,
+        "lines": [asdict(one) for one in found.lines],
+        "why": list(found.incomparable),
+    }
+
+
+def _line(name: str, before: Sequence[float], after: Sequence[float], more_is_better: bool) -> Line:
+    found = compared(before, after, higher_is_better=more_is_better)
+    return Line(name, found.answer, median(before), median(after), _told(found, len(before), len(after)))
+
+
+def _told(found: Comparison, before: int, after: int) -> str:
+    return f"{found.change:+.1%}, p {found.p:.3f}, noise {found.noise:.1%}, {before} against {after} runs"
+
+
+def _errors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Line:
+    before, after = (median([one["result"]["error_share"] or 0.0 for one in group]) for group in (old, new))
+    more = after - before
+    answer: Answer = "worse" if more > MOST_MORE_ERRORS else "better" if more < -MOST_MORE_ERRORS else "same"
+    return Line("error %", answer, 100 * before, 100 * after, f"{100 * more:+.3f} points")
+
+
+def _differing(first: Mapping[str, str], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = {
+        f"{name}: {first.get(name)!r} and {other['fingerprint'].get(name)!r}"
+        for other in others
+        for name in first.keys() | other["fingerprint"].keys()
+        if first.get(name) != other["fingerprint"].get(name)
+    }
+    return sorted(found)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _cpu() -> str:
+    try:
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        known = ""
+    found = re.search(r"^model name\s*: (.*)$", known, re.MULTILINE)
+    return found[1] if found else platform.machine()

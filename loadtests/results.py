@@ -1,0 +1,92 @@
+"""Where results lie: a folder a run, each file written whole or not at all, found again by time."""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from loadtests.plan import Plan
+from runbook.errors import UsageError
+
+SUMMARY = "summary.json"
+# What passed longer ago is no word for tonight.
+PASSED_WITHIN = timedelta(hours=24)
+
+
+def begun(root: Path, plan: Plan) -> Path:
+    """A new folder; two runs of one second get two."""
+    stamp = f"{plan.at:%Y%m%dT%H%M%SZ}-{plan.test}-{plan.profile}"
+    for number in range(1, 100):
+        folder = root / (stamp if number == 1 else f"{stamp}-{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
+    raise UsageError(f"{root / stamp}: there are a hundred of it", "amas loadtest run --out FOLDER")
+
+
+def write(path: Path, text: str) -> None:
+    """A reader sees the old file or the new one, never half of it."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read(place: Path) -> dict[str, Any]:
+    """The facts of one run, by its folder or its summary.json."""
+    path = place / SUMMARY if place.is_dir() else place
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "amas loadtest run TEST --profile PROFILE") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is no result of a load test: {error}") from None
+    if not isinstance(facts, dict) or facts.get("schema") != 1:
+        raise UsageError(f"{path} is no result of a load test: it has no schema 1")
+    return facts
+
+
+def kept(root: Path) -> list[dict[str, Any]]:
+    """Every result there is, the newest first; a folder without one is a run that was killed."""
+    found = []
+    for path in sorted(root.glob(f"*/{SUMMARY}"), reverse=True):
+        with contextlib.suppress(UsageError):
+            found.append({**read(path), "folder": str(path.parent)})
+    return found
+
+
+def passed_users(root: Path, target: str, now: datetime) -> int:
+    """The most users of a closed run that passed at this target within a day."""
+    found = [
+        int(one["plan"]["users"])
+        for one in kept(root)
+        if one["verdict"] == "passed"
+        and one["plan"]["target"] == target
+        and one["plan"]["users"]
+        and timedelta() <= now - datetime.fromisoformat(one["plan"]["at"]) <= PASSED_WITHIN
+    ]
+    return max(found, default=0)
+
+
+@contextlib.contextmanager
+def alone(root: Path, target: str) -> Iterator[None]:
+    """One run a target: two would measure each other."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / f".{target}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another load test runs at {target!r}: nothing was sent") from None
+        yield

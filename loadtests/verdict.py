@@ -1,0 +1,241 @@
+"""From what was planned, measured and found to passed, failed or invalid, with every reason. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loadtests.k6 import CROSSED, PASSED, Ended
+from loadtests.plan import Plan
+from loadtests.summary import Result
+from loadtests.watch import Alert
+
+Word = Literal["passed", "failed", "invalid"]
+State = Literal["ok", "failed", "invalid", "not judged"]
+
+# Above, the figures are not those of the load that was planned.
+MOST_DROPPED_SHARE = 0.001
+LEAST_ACHIEVED_SHARE = 0.99
+MOST_CPU_SHARE = 0.8
+MOST_LATE_MS = 100.0
+# Fewer reads than these are mostly the first of their kind.
+READS_TO_JUDGE = 2_000
+DRAIN_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the service says when the load is over. None: it could not be asked, and `unanswered` says why."""
+
+    stored: int | None
+    drained_s: float | None
+    fired: Sequence[Alert] = ()
+    objectives_before: Sequence[Mapping[str, Any]] = ()
+    objectives: Sequence[Mapping[str, Any]] = ()
+    most_queued: float = 0.0
+    most_spooled: float = 0.0
+    left: int | None = None
+    unanswered: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the verdict."""
+
+    name: str
+    state: State
+    found: str
+    wanted: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`invalid` goes before `failed`: what was not measured cannot have failed, nor passed."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def word(self) -> Word:
+        states = {one.state for one in self.checks}
+        return "invalid" if "invalid" in states else "failed" if "failed" in states else "passed"
+
+    @property
+    def reasons(self) -> list[str]:
+        return [
+            f"{one.name}: {one.found}; wanted {one.wanted}"
+            for one in self.checks
+            if one.state in ("failed", "invalid")
+        ]
+
+
+def judge(
+    plan: Plan, ended: Ended, result: Result | None, script_errors: Sequence[str], found: Found
+) -> Verdict:
+    checks = [*_of_the_run(plan, ended, script_errors, found)]
+    if result is None:
+        checks.append(Check("summary", "invalid", "k6 left none", "a summary"))
+    else:
+        checks += [*_of_the_measuring(plan, ended, result), *_of_the_limits(plan, result)]
+        checks += _of_the_decisions(result, found)
+    return Verdict((*checks, *_of_the_service(found)))
+
+
+def _of_the_run(plan: Plan, ended: Ended, script_errors: Sequence[str], found: Found) -> Iterator[Check]:
+    if ended.stopped_because:
+        # By an alert the service failed; by the limit of time or by hand nothing is known of it.
+        because: State = "failed" if found.fired and not ended.interrupted else "invalid"
+        yield Check("end", because, ended.stopped_because, f"to run for {plan.duration_s:g} s")
+    else:
+        state: State = "ok" if ended.exit_code in (PASSED, CROSSED) else "invalid"
+        yield Check("end", state, f"k6 {ended.meaning}", "to end by itself")
+    first = f", the first: {script_errors[0][:120]}" if script_errors else ""
+    thrown: State = "invalid" if script_errors else "ok"
+    yield Check("script errors", thrown, f"{len(script_errors)}{first}", "0")
+    share = ended.cpu_share
+    yield _invalid_unless(
+        "generator's CPU",
+        share <= MOST_CPU_SHARE,
+        f"{share:.0%}",
+        f"<= {MOST_CPU_SHARE:.0%}",
+    )
+
+
+def _of_the_measuring(plan: Plan, ended: Ended, result: Result) -> Iterator[Check]:
+    yield _invalid_unless("requests measured", result.requests > 0, f"{result.requests}", "> 0")
+    yield _invalid_unless("answers looked at", result.checks > 0, f"{result.checks}", "> 0")
+    if plan.steps:
+        return  # it goes up until something gives way
+    yield _dropped(plan, result)
+    if result.late_p95_ms is not None:
+        yield _late(plan, result, result.late_p95_ms)
+    if plan.due is not None:
+        yield _achieved(plan.due, cut=ended.elapsed_s < plan.duration_s, result=result)
+
+
+def _late(plan: Plan, result: Result, late_ms: float) -> Check:
+    """Each request that was dropped makes those after it look late by its share of a second."""
+    rate = max(one.rate or 1.0 for one in plan.measured)
+    surely_ms = max(0.0, late_ms - 1000 * result.dropped / rate)
+    found, wanted = f"P95 {surely_ms:.0f} ms", f"<= {MOST_LATE_MS:.0f} ms"
+    return _invalid_unless("generator's delay", surely_ms <= MOST_LATE_MS, found, wanted)
+
+
+def _dropped(plan: Plan, result: Result) -> Check:
+    """What was dropped would have waited longest: without it figures only look better than they are.
+
+    So a limit that is broken all the same is broken, and one that is kept says nothing.
+    """
+    whole = result.iterations + result.dropped
+    share = result.dropped / whole if whole else 0.0
+    found, wanted = f"{result.dropped} ({share:.2%}): all users of k6 waited", f"<= {MOST_DROPPED_SHARE:.1%}"
+    if share <= MOST_DROPPED_SHARE:
+        return Check("requests dropped", "ok", f"{result.dropped}", wanted)
+    broken = any(one.state == "failed" for one in _of_the_limits(plan, result))
+    return Check("requests dropped", "failed" if broken else "invalid", found, wanted)
+
+
+def _achieved(due: float, *, cut: bool, result: Result) -> Check:
+    """Without those dropped, which have a line of their own."""
+    sent = result.iterations + result.dropped
+    share, wanted = sent / due, f">= {LEAST_ACHIEVED_SHARE:.0%} of {due:.0f}"
+    told = f"{sent} ({share:.1%})"
+    if cut:
+        # A limit that could no longer be kept ended it: that is the verdict then.
+        return Check("requests due", "not judged", f"{told}, stopped early", wanted)
+    # One or two may fall to the other side of the last moment.
+    return _invalid_unless("requests due", sent >= LEAST_ACHIEVED_SHARE * due - 1, told, wanted)
+
+
+def _of_the_limits(plan: Plan, result: Result) -> Iterator[Check]:
+    if plan.steps:
+        yield _highest(plan, result)
+        return
+    limits = plan.limits
+    if result.requests:
+        yield _below("P95 latency", result.p95_ms, limits.p95_ms, "ms")
+        yield _below("P99 latency", result.p99_ms, limits.p99_ms, "ms")
+    for name, share, limit in (
+        ("error rate", result.error_share, limits.error_share),
+        ("broken answers", result.broken_share, limits.broken_share),
+    ):
+        if share is not None:
+            yield _below(name, 100 * share, 100 * limit, "%")
+    if limits.hit_share is not None:
+        yield _hits(limits.hit_share, result)
+
+
+def _hits(least: float, result: Result) -> Check:
+    wanted = f"> {least:.0%}"
+    if result.hit_share is None or result.reads < READS_TO_JUDGE:
+        return Check("cache hit rate", "not judged", f"{result.reads} reads are too few to tell", wanted)
+    return _failed_unless("cache hit rate", result.hit_share > least, f"{result.hit_share:.1%}", wanted)
+
+
+def good_rate(plan: Plan, result: Result) -> float:
+    """The highest step that kept every limit, with all below it."""
+    good = 0.0
+    for step in result.steps:
+        kept = step.p95_ms < plan.limits.p95_ms and step.p99_ms < plan.limits.p99_ms
+        if not kept or step.error_share >= plan.limits.error_share or step.dropped:
+            break
+        good = step.rate
+    return good
+
+
+def _highest(plan: Plan, result: Result) -> Check:
+    good, last = good_rate(plan, result), result.steps[-1] if result.steps else None
+    if last is None or not good:
+        return Check("highest good rate", "failed", "none", f"at least {plan.steps[0]:g}/s")
+    if last.rate == good:
+        return Check("highest good rate", "ok", f"{good:g}/s, nothing gave way", "a rate")
+    what = (
+        f"at {last.rate:g}/s P95 {last.p95_ms:.0f} ms, P99 {last.p99_ms:.0f} ms, "
+        f"{last.error_share:.1%} errors, {last.dropped} dropped"
+    )
+    return Check("highest good rate", "ok", f"{good:g}/s; {what}", "a rate")
+
+
+def _of_the_decisions(result: Result, found: Found) -> Iterator[Check]:
+    """What was answered with 2xx is stored; of what got no such answer, some may be."""
+    wanted = f"{result.accepted:,} accepted"
+    if result.posted > result.accepted:
+        wanted += f", at most {result.posted:,} posted"
+    if found.stored is None:
+        yield Check("decisions stored", "invalid", found.unanswered or "no answer", wanted)
+        return
+    held = result.accepted <= found.stored <= result.posted
+    yield _failed_unless("decisions stored", held, f"{found.stored:,}", wanted)
+    if found.drained_s is None:
+        yield Check("drained", "failed", "not yet", f"within {DRAIN_WITHIN_S:g} s")
+    else:
+        yield Check("drained", "ok", f"{found.drained_s:.1f} s later", f"within {DRAIN_WITHIN_S:g} s")
+
+
+def _of_the_service(found: Found) -> Iterator[Check]:
+    if found.unanswered and found.stored is not None:
+        yield Check("service asked", "invalid", found.unanswered, "an answer")
+    fired = "; ".join(map(str, found.fired)) or "none"
+    yield _failed_unless("alerts fired", not found.fired, fired, "none")
+    before = {row["id"]: row["state"] for row in found.objectives_before}
+    breached = [
+        str(row["name"])
+        for row in found.objectives
+        if row["state"] == "breached" and before.get(row["id"]) != "breached"
+    ]
+    told = ", ".join(breached) or "none breached by it"
+    yield _failed_unless("objectives of other traffic", not breached, told, "none breached by it")
+    if found.left is not None:
+        yield _failed_unless("rows left after the purge", found.left == 0, f"{found.left:,}", "0")
+
+
+def _below(name: str, value: float, limit: float, unit: str) -> Check:
+    """A limit of 0 is kept by 0 alone."""
+    holds = value < limit or value == limit == 0
+    return _failed_unless(name, holds, f"{value:.4g} {unit}", f"{'<' if limit else '='} {limit:g} {unit}")
+
+
+def _failed_unless(name: str, holds: bool, found: str, wanted: str) -> Check:
+    return Check(name, "ok" if holds else "failed", found, wanted)
+
+
+def _invalid_unless(name: str, holds: bool, found: str, wanted: str) -> Check:
+    return Check(name, "ok" if holds else "invalid", found, wanted)

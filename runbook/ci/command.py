@@ -1,0 +1,120 @@
+"""`amas ci`: what a pipeline calls, with its summary and its annotations where it can show them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loadtests import flow, report, results
+from loadtests.flow import Outcome, Wishes
+from loadtests.plan import Order
+from runbook import terminal
+from runbook.ci import tell
+from runbook.engine import connect
+from runbook.load_runs.keep import keep_all
+from runbook.loadtest.command import Profile, Test, against_baseline, exit_code
+from runbook.loadtest.place import opened
+from runbook.options import AsJson, StackName
+from runbook.terminal import Progress
+
+SUMMARY = "summary.md"
+JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
+NO_BASELINE = "there is none"
+
+app = typer.Typer(
+    help="What a pipeline calls; see .github/workflows for one.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def group() -> None:
+    """Makes a group of one verb a group all the same."""
+
+
+@app.command("loadtest")
+def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
+    stack: StackName,
+    test: Test = "mixed",
+    profile: Profile = "smoke",
+    repeat: Annotated[int, typer.Option(min=1, max=20, help="Runs, one after the other.")] = 3,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="What the pipeline should keep.")] = Path(
+        "results"
+    ),
+    require_baseline: Annotated[
+        bool, typer.Option("--require-baseline", help="Exit with 3 when there is none to compare with.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the stack up if none stands, test it, compare, tell. Runs on the host.
+
+    Exit codes as of `amas loadtest run`. The summary goes to FOLDER/summary.md and, where a pipeline names
+    one, to GITHUB_STEP_SUMMARY; annotations are printed where GITHUB_ACTIONS is true.
+    """
+    stand_up(stack, Progress())
+    outcomes = run_all(stack, Order(test, profile, ""), repeat, out)
+    compared = against_baseline(outcomes)
+    report.write_all(outcomes[-1], compared)
+    runs = [results.read(one.folder) for one in outcomes]
+    answer = compared.answer if compared else NO_BASELINE
+    comments = [(one.folder / report.COMMENT).read_text(encoding="utf-8") for one in outcomes]
+    show_summary(tell.summary(runs, answer, comments), out, os.environ)
+    told = tell.annotations(runs, answer) if os.environ.get("GITHUB_ACTIONS") == "true" else []
+    _show(runs, answer, out, [*told, *keep_all(stack, runs)], as_json=as_json)
+    code = exit_code(outcomes, compared, required=require_baseline)
+    if code:
+        raise typer.Exit(code)
+
+
+def stand_up(stack: str, progress: Progress) -> None:
+    """A stack that stands is tested as it is: a release is not what a test should change."""
+    if any(one.state == "running" for one in connect().containers(stack, "api")):
+        progress.say(f"stack {stack} stands")
+        return
+    from runbook.up import flow as up  # noqa: PLC0415 - host only: builds tools and images
+
+    up.bring_up(up.Plan(stack, (), with_smoke=True, prepare_only=False), progress)
+
+
+def run_all(stack: str, wanted: Order, repeat: int, out: Path) -> list[Outcome]:
+    """The last one may be cut short."""
+    place = opened(stack, None, out)
+    order = Order(wanted.test, wanted.profile, place.url)
+    outcomes: list[Outcome] = []
+    for _ in range(repeat):
+        outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes()))
+        report.write_all(outcomes[-1], None)
+        if outcomes[-1].ended.interrupted:
+            break
+    return outcomes
+
+
+def show_summary(text: str, out: Path, environ: Mapping[str, str]) -> None:
+    """A job's summary is added to: other steps write there as well."""
+    results.write(out / SUMMARY, text)
+    if path := environ.get(JOB_SUMMARY):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _show(
+    runs: Sequence[Mapping[str, Any]], answer: str, out: Path, said: Sequence[str], *, as_json: bool
+) -> None:
+    if as_json:
+        terminal.show_json(
+            {
+                "verdict": tell.verdict(runs),
+                "baseline": answer,
+                "folder": str(out),
+                "runs": runs,
+                "said": said,
+            }
+        )
+    else:
+        for line in said:
+            terminal.show_line(line)
+        terminal.show_lines(
+            [f"load test {tell.verdict(runs)}, against the baseline: {answer}", f"kept in   {out}"]
+        )

@@ -1,0 +1,1 @@
+"""What each image holds, as a bill of materials."""

@@ -1,0 +1,36 @@
+"""What a pipeline calls, on a stack that stands: the verdict, where it is told, and where it is kept."""
+
+import json
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.conftest import Stack, eventually
+
+KEPT = "SELECT verdict, replicas, p95_ms > 0, release FROM load_runs WHERE run_id = '{}'"
+FORGOTTEN = "DELETE FROM load_runs WHERE run_id = '{}'"
+SERIES = 'amas_loadtest_p95_seconds{{job="api", release="{}"}}'
+
+
+def test_a_pipelines_load_test_is_judged_told_kept_and_exported(stack: Stack, tmp_path: Path) -> None:
+    job = tmp_path / "step-summary"
+    done = stack.shell(
+        f"GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY={job} "
+        f"amas ci loadtest mixed --profile smoke --repeat 1 --out {tmp_path} --json"
+    )
+    report = json.loads(done.stdout)
+    assert (report["verdict"], report["said"]) == ("passed", [])
+    assert "# Load test: passed" in job.read_text()
+    assert (tmp_path / "summary.md").read_text() == job.read_text()
+    run_id = report["runs"][0]["plan"]["runId"]
+
+    kept = stack.amas("db", "psql", "--", "-Atc", KEPT.format(run_id)).stdout.strip().split("|")
+    assert kept[:3] == ["passed", "2", "t"]
+
+    def is_exported() -> bool:
+        query = {"query": SERIES.format(kept[3])}
+        answer = httpx.get(f"http://127.0.0.1:{stack.prometheus_port}/api/v1/query", params=query)
+        return bool(answer.json()["data"]["result"])
+
+    eventually(is_exported, within_s=60, what="the run's series in Prometheus")
+    stack.amas("db", "psql", "--", "-c", FORGOTTEN.format(run_id))
