@@ -103,6 +103,11 @@ def across(values: Mapping[str, Value]) -> list[str]:
         problems.append(
             f"amas:alertRulesFile = {rules}: no such file; the path goes from the project's folder"
         )
+    if str(values["offsiteRepository"]).startswith("sftp:") and not values["offsiteKnownHosts"]:
+        problems.append(
+            "amas:offsiteKnownHosts is empty: must be what `ssh-keyscan HOST` prints, "
+            f"for amas:offsiteRepository = {_shown(str(values['offsiteRepository']))}"
+        )
     if values["httpPort"] == values["prometheusPort"]:
         problems.append(f"amas:prometheusPort = {values['prometheusPort']}: already taken by amas:httpPort")
     return problems

@@ -70,9 +70,10 @@ CONTACTS = Matching(
 # In the address it would stand in the container's environment: offsiteCredentials is for those.
 _NO_LOGIN = r"(?!.*//[^/@]*:[^/@]*@)"
 OFFSITE = Matching(
-    rf"|{_NO_LOGIN}(s3|sftp|rest|b2|azure|gs|swift):[!-~]+",
-    "empty, or an address of restic (s3:, sftp:, rest:, b2:, azure:, gs:, swift:) with no password in it",
+    rf"|{_NO_LOGIN}(s3|sftp|rest):[!-~]+",
+    "empty, or an address of restic (s3:, sftp:, rest:) with no password in it",
 )
+KNOWN_HOSTS = Matching(r"[\n -~]*", "empty, or lines as `ssh-keyscan HOST` prints them")
 CRON = Matching(rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", "five cron fields")
 _MEMORY = "Memory limit in MiB, swap included; beyond it the kernel ends the process and Docker restarts it"
 
@@ -193,6 +194,13 @@ KEYS: tuple[Key, ...] = (
         "",
         OFFSITE,
         "Where the encrypted copy goes; empty: a volume of this host",
+    ),
+    Key(
+        "offsiteKnownHosts",
+        "string",
+        "",
+        KNOWN_HOSTS,
+        "Key of the host that an sftp: address names; no other is believed",
     ),
     Key(
         "dbConnectionPoolSize",
@@ -375,7 +383,11 @@ RECEIVERS: tuple[tuple[str, str], ...] = (
 
 # Unset where the place off site asks for none.
 OFFSITE_SECRETS: tuple[tuple[str, str], ...] = (
-    ("offsiteCredentials", "lines of NAME=VALUE that restic needs, such as AWS_ACCESS_KEY_ID"),
+    (
+        "offsiteCredentials",
+        "lines of NAME=VALUE: AWS_* for s3:, RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD for rest:",
+    ),
+    ("offsiteSshKey", "private key without a passphrase, for sftp:"),
 )
 
 # While one is set, two keys of the scope are valid: clients move to the new one before the old one ends.

@@ -5,12 +5,14 @@ Lines of NAME=VALUE for `amas backup restore --from-offsite --sheet FILE`, and c
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
 from runbook import places
+from runbook.backup import offsite_login
 from runbook.errors import EnvironmentMissing, UsageError
 from runbook.stack import Setting
 
@@ -22,12 +24,16 @@ FIELDS = {
     "passphrase": "AMAS_PASSPHRASE",
     "images": "AMAS_IMAGES_SHA256",
     "credentials": "AMAS_OFFSITE_CREDENTIALS",
+    "ssh_key": "AMAS_OFFSITE_SSH_KEY",
+    "known_hosts": "AMAS_OFFSITE_KNOWN_HOSTS",
 }
+# Several lines on one: a line's end as \n, a backslash as two.
+OPTIONAL = ("repository", "credentials", "ssh_key", "known_hosts")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """`images`: SHA-256 of the image lock. `credentials`: NAME=VALUE that restic needs, apart by spaces."""
+    """`images`: SHA-256 of the image lock. `credentials`: lines of NAME=VALUE that restic needs."""
 
     stack: str
     made_at: str
@@ -36,9 +42,21 @@ class Sheet:
     passphrase: str
     images: str
     credentials: str = ""
+    ssh_key: str = ""
+    known_hosts: str = ""
 
     def __repr__(self) -> str:
         return f"Sheet({self.stack!r}, <secret>)"
+
+    def opens_the_copy(self) -> dict[str, str]:
+        """By the names of the files that the backup's container has them in."""
+        return {
+            "restic_password": self.repository_password,
+            offsite_login.CREDENTIALS: self.credentials,
+            # ssh takes no key whose last line has no end.
+            offsite_login.SSH_KEY: f"{self.ssh_key}\n",
+            offsite_login.KNOWN_HOSTS: f"{self.known_hosts}\n",
+        }
 
     def as_json(self) -> dict[str, str]:
         return asdict(self)
@@ -52,7 +70,9 @@ def sheet_of(stack: str, config: Mapping[str, Setting], now: datetime) -> Sheet:
         repository_password=_required(config, "resticPassword"),
         passphrase=_text(places.state_dir() / "passphrase"),
         images=hashlib.sha256(_text(places.image_lock()).encode()).hexdigest(),
-        credentials=" ".join(_value(config, "offsiteCredentials").split()),
+        credentials=_value(config, "offsiteCredentials"),
+        ssh_key=_value(config, "offsiteSshKey"),
+        known_hosts=_value(config, "offsiteKnownHosts"),
     )
 
 
@@ -68,24 +88,23 @@ def written(sheet: Sheet) -> list[str]:
         "# off site is: on paper in a safe, in a password manager.",
         "# Without it the copy off site cannot be opened by anybody.",
         "# Print it anew after `pulumi stack change-secrets-provider`",
-        "# or a change of offsiteRepository or offsiteCredentials.",
+        "# or a change of any setting that begins with offsite.",
         "#",
         "# On an empty host, with a checkout of the same release:",
         "#   ./scripts/up --prepare-only",
         "#   amas backup restore --from-offsite --sheet THIS-FILE",
         *_where(sheet),
         "#",
-        *(f"{FIELDS[name]}={value}" for name, value in values.items() if value),
+        *(f"{FIELDS[name]}={_one_line(value)}" for name, value in values.items() if value),
     ]
 
 
 def read(text: str) -> Sheet:
     """Raises UsageError naming what is missing; a value is never repeated."""
     lines = [line.partition("=") for line in text.splitlines() if line.strip() and line[0] != "#"]
-    told = {name.strip(): value.strip() for name, _, value in lines}
+    told = {name.strip(): _lines(value.strip()) for name, _, value in lines}
     names = {field.name: FIELDS[field.name] for field in fields(Sheet)}
-    optional = {"credentials", "repository"}
-    missing = [known for name, known in names.items() if known not in told and name not in optional]
+    missing = [known for name, known in names.items() if known not in told and name not in OPTIONAL]
     if missing:
         raise UsageError(f"the recovery sheet lacks {', '.join(missing)}", "amas keys escrow --out FILE")
     return Sheet(**{name: told.get(known, "") for name, known in names.items()})
@@ -99,6 +118,14 @@ def keep(lines: list[str], file: Path) -> None:
         raise UsageError(f"{file} is there already", "amas keys escrow --out ANOTHER") from None
     with os.fdopen(handle, "w", encoding="utf-8") as out:
         out.write("\n".join(lines) + "\n")
+
+
+def _one_line(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _lines(value: str) -> str:
+    return re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], value)
 
 
 def _where(sheet: Sheet) -> list[str]:

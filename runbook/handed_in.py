@@ -1,12 +1,15 @@
 """What an empty host needs of the stack besides its data: handed to the backup, which copies it off site.
 
-The configuration with its encrypted secrets, and the image lock. The passphrase is not among them: it stands
-on the recovery sheet alone.
+The configuration with its encrypted secrets, alert rules of its own, and the image lock. The passphrase is
+not among them: it stands on the recovery sheet alone.
 """
 
 import base64
 import io
 import tarfile
+from pathlib import Path
+
+import yaml
 
 from runbook import places
 from runbook.engine import Engine
@@ -18,6 +21,7 @@ PART = "backup"
 FOLDER = "/var/lib/amas/backup/state/stack"
 UNPACK = 'mkdir -p "$1" && printf %s "$2" | base64 -d | tar -xzf - -C "$1"'
 LOCK = "images.json"
+RULES = "alert-rules.yaml"
 
 
 def configuration_of(stack: str) -> str:
@@ -41,9 +45,17 @@ def hand_in(stack: str, engine: Engine, progress: Progress) -> None:
 
 def files(stack: str) -> dict[str, bytes]:
     name = configuration_of(stack)
-    found = {name: (places.stack_configurations() / name).read_bytes()}
-    lock = places.image_lock()
-    return {**found, LOCK: lock.read_bytes()} if lock.exists() else found
+    configuration = (places.stack_configurations() / name).read_bytes()
+    beside = {LOCK: places.image_lock(), RULES: own_rules(configuration.decode())}
+    found = {name: path.read_bytes() for name, path in beside.items() if path and path.is_file()}
+    return {name: configuration, **found}
+
+
+def own_rules(configuration: str, root: Path = places.ROOT) -> Path | None:
+    """The file that the configuration names; `up` wants it where it was."""
+    given = (yaml.safe_load(configuration) or {}).get("config") or {}
+    rules = given.get("amas:alertRulesFile")
+    return root / rules if rules else None
 
 
 def packed(contents: dict[str, bytes]) -> bytes:

@@ -65,14 +65,20 @@ def jobs(config: Config) -> list[Job]:
 
 
 def _secrets(config: Config) -> dict[str, pulumi.Input[str]]:
-    credentials = config.optional_secret("offsiteCredentials")
+    """Blank where none is set: setting one changes no mount."""
     return {
         "backup_password": config.secret("dbBackupPassword"),
         "jobs_password": config.secret("dbJobsPassword"),
         "restic_password": config.secret("resticPassword"),
-        # Blank says that there are none; setting them changes no mount.
-        "offsite_env": "\n" if credentials is None else credentials,
+        "offsite_env": _with_end(config.optional_secret("offsiteCredentials")),
+        "offsite_ssh_key": _with_end(config.optional_secret("offsiteSshKey")),
+        "offsite_known_hosts": f"{config.text('offsiteKnownHosts')}\n",
     }
+
+
+def _with_end(lines: pulumi.Output[str] | None) -> pulumi.Input[str]:
+    """What a terminal or a pipe handed over may have lost its last line's end, and ssh wants it."""
+    return "\n" if lines is None else lines.apply(lambda text: text.rstrip("\n") + "\n")
 
 
 def _spec(config: Config, images: Images, mounts: tuple[Mount, ...]) -> Spec:

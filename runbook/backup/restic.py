@@ -1,6 +1,6 @@
 """restic's program: the encrypted copy, on a folder or on a server it knows. The sole caller of it.
 
-It reads its password from a file; what a server's login needs comes from a file into its environment.
+All that is secret reaches it by files.
 """
 
 import json
@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runbook.backup import offsite_login
 from runbook.backup.place import DEFAULT_OFFSITE, Place
 from runbook.errors import CheckFailed, EnvironmentMissing
 
-NO_REPOSITORY = 10
+NO_REPOSITORY, LATE = 10, 124
 SAID_LINES = 3
+# restic asks a place that is not there for a quarter of an hour, and says why only then.
+ANSWERS_WITHIN_S = 60.0
 HOST = "amas"
 _WINDOW = re.compile(r"RECOVERY WINDOW OF (\d+) (DAYS|WEEKS|MONTHS)")
 _REDUNDANCY = re.compile(r"REDUNDANCY (\d+)")
@@ -27,10 +30,11 @@ class Restic:
     """One repository."""
 
     environment: Mapping[str, str]
+    options: Sequence[str] = ()
 
     def ensure_repository(self) -> bool:
         """True when it was made just now."""
-        done = self._run(["cat", "config"])
+        done = self._run(["cat", "config"], within_s=ANSWERS_WITHIN_S)
         if done.returncode == NO_REPOSITORY:
             self._asked("init")
             return True
@@ -64,11 +68,20 @@ class Restic:
         self._refuse_failed(words[0], done)
         return done.stdout
 
-    def _run(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        ssh = ["-o", f"sftp.args={self.environment['AMAS_SFTP']}"] if "AMAS_SFTP" in self.environment else []
-        return subprocess.run(
-            ["restic", *ssh, *words], env=dict(self.environment), capture_output=True, text=True, check=False
-        )
+    def _run(self, words: Sequence[str], within_s: float | None = None) -> subprocess.CompletedProcess[str]:
+        command = ["restic", *self.options, *words]
+        try:
+            return subprocess.run(
+                command,
+                env=dict(self.environment),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=within_s,
+            )
+        except subprocess.TimeoutExpired as late:
+            said = late.stderr if isinstance(late.stderr, bytes) else b""
+            return subprocess.CompletedProcess(command, LATE, "", said.decode(errors="replace"))
 
     def _refuse_failed(self, what: str, done: subprocess.CompletedProcess[str]) -> None:
         if done.returncode != 0:
@@ -83,45 +96,20 @@ def of(place: Place, environ: Mapping[str, str] = os.environ) -> Restic:
     password = place.secrets / "restic_password"
     if not os.access(password, os.R_OK):
         raise EnvironmentMissing(f"{password} is missing: nothing opens the copy off site", "./scripts/up")
+    found = offsite_login.login(
+        environ.get("AMAS_OFFSITE") or DEFAULT_OFFSITE, place.secrets, place.run / "offsite"
+    )
     return Restic(
         {
             **{name: environ[name] for name in ("PATH", "LANG") if name in environ},
-            "RESTIC_REPOSITORY": environ.get("AMAS_OFFSITE") or DEFAULT_OFFSITE,
+            **found.environment,
             "RESTIC_PASSWORD_FILE": str(password),
             "RESTIC_CACHE_DIR": str(place.home / "cache"),
             "RESTIC_PROGRESS_FPS": "0.1",
             "TMPDIR": str(place.scratch),
-            **_sftp(place),
-            **login(_text(place.secrets / "offsite_env")),
-        }
+        },
+        found.options,
     )
-
-
-def _sftp(place: Place) -> dict[str, str]:
-    key, hosts = place.secrets / "offsite_ssh_key", place.secrets / "offsite_known_hosts"
-    if not key.exists():
-        return {}
-    return {"AMAS_SFTP": f"-i {key} -o UserKnownHostsFile={hosts} -o BatchMode=yes"}
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def login(lines: str) -> dict[str, str]:
-    """NAME=VALUE lines; blank ones and those that begin with # say nothing."""
-    found = {}
-    for line in lines.splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name.strip()):
-            raise EnvironmentMissing(
-                "a line of offsite_env is not NAME=VALUE",
-                "pulumi config set --secret amas:offsiteCredentials",
-            )
-        found[name.strip()] = value
-    return found
 
 
 def forget_options(retention: str) -> list[str]:

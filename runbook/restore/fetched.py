@@ -1,19 +1,23 @@
 """The copy off site, brought back onto an empty backup volume: inside a one-shot container."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from runbook.backup import restic
+from runbook.backup.offsite_login import put
 from runbook.backup.place import Place
 from runbook.errors import CheckFailed
 from runbook.terminal import Progress
 
 
-def fetch(place: Place, password: str, credentials: str, progress: Progress) -> dict[str, str]:
-    """Text by name of what the stack handed in. The password is in a tmpfs, for restic alone."""
+def fetch(place: Place, secrets: Mapping[str, str], progress: Progress) -> dict[str, str]:
+    """Text by name of what the stack handed in. `secrets`, by their files' names, lie in a tmpfs."""
     with_sheet = replace(place, secrets=place.run / "sheet")
-    _secrets(with_sheet.secrets, password, credentials)
+    with_sheet.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, content in secrets.items():
+        put(with_sheet.secrets / name, content)
     brought = place.scratch / "fetched"
     shutil.rmtree(brought, ignore_errors=True)
     place.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -23,12 +27,6 @@ def fetch(place: Place, password: str, credentials: str, progress: Progress) -> 
         placed(brought / place.home.relative_to("/"), place)
     shutil.rmtree(brought)
     return {one.name: one.read_text(encoding="utf-8") for one in place.stack_state.glob("*") if one.is_file()}
-
-
-def _secrets(folder: Path, password: str, credentials: str) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "restic_password").write_text(password, encoding="utf-8")
-    (folder / "offsite_env").write_text("\n".join(credentials.split()) + "\n", encoding="utf-8")
 
 
 def placed(brought: Path, place: Place) -> None:

@@ -50,10 +50,9 @@ def look() -> None:
 def fetch() -> None:
     """Bring the copy off site onto an empty volume. Runs inside a one-shot container.
 
-    Reads password and credentials as JSON from stdin.
+    Reads secrets as JSON from stdin, by the names their files have.
     """
-    given = json.load(sys.stdin)
-    files = fetching(_place(), given["password"], given["credentials"], terminal.Progress())
+    files = fetching(_place(), json.load(sys.stdin), terminal.Progress())
     terminal.show_json({"stack": files})
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from runbook import places
 from runbook.errors import CheckFailed, UsageError
 from runbook.escrow import Sheet
-from runbook.handed_in import configuration_of
+from runbook.handed_in import RULES, configuration_of, own_rules
 from runbook.restore import afterwards, flow
 from runbook.restore.flow import Restored, Site
 from runbook.restore.oneshot import OFFSITE, UID, OneShot
@@ -40,6 +40,7 @@ def restore_from_offsite(
     with progress.step("fetch the copy off site"):
         fetched = fetch(sheet, site, progress)
         put_configuration(sheet.stack, fetched, places.stack_configurations())
+        put_rules(fetched, own_rules(fetched[configuration_of(sheet.stack)]))
     with progress.step("look at backups and disk"):
         made = plan(sheet.stack, wanted, Found.of(site.generation(progress, "look")), now)
         progress.say(f"backup {made.backup.id}, {made.backup.kind}, ended {made.backup.end_at}")
@@ -113,8 +114,8 @@ def put_passphrase(passphrase: str, folder: Path) -> None:
 
 def fetch(sheet: Sheet, site: Site, progress: Progress) -> dict[str, str]:
     """Files of the stack's configuration by name. The secrets go in by stdin."""
-    secrets = {"password": sheet.repository_password, "credentials": sheet.credentials}
-    told: Any = site.oneshot.run(["amas", "generation", "fetch"], progress.say, json.dumps(secrets))
+    secrets = json.dumps(sheet.opens_the_copy())
+    told: Any = site.oneshot.run(["amas", "generation", "fetch"], progress.say, secrets)
     files: dict[str, str] = told["stack"]
     return files
 
@@ -132,3 +133,10 @@ def put_configuration(stack: str, files: dict[str, str], folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.write_text(files[name], encoding="utf-8")
     target.chmod(0o600)
+
+
+def put_rules(files: dict[str, str], wanted: Path | None) -> None:
+    """Where the configuration looks for them; what the checkout has there is newer and stays."""
+    if wanted and RULES in files and not wanted.exists():
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        wanted.write_text(files[RULES], encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import runbook.stack
-from infra.keys import RECEIVERS
+from infra.keys import OFFSITE_SECRETS, RECEIVERS
 from runbook import places
 from runbook.up.secrets import GENERATED
 from tests.e2e.conftest import Stack, inspected
@@ -19,11 +19,14 @@ SCOPES = ("ingest", "read", "metrics", "admin")
 Found = dict[str, list[str]]
 # What follows it is the secret of a webhook's address; a leak may well lack the rest.
 RECEIVER = "https://receiver.invalid/"
+LOGIN = "AWS_ACCESS_KEY_ID=somebody\nAWS_SECRET_ACCESS_KEY="
+# Nothing answers there: restic goes as far as to sign a request.
+NOWHERE = "s3:http://127.0.0.1:9/nowhere"
 
 
 def test_no_secret_shows_anywhere(stack: Stack) -> None:
     """The rotation in between makes secrets travel all their way: configuration, loader, job, password."""
-    set_receivers(stack)
+    set_yours(stack)
     secrets = values(stack)
     with watching_processes() as seen:
         stack.up()
@@ -31,8 +34,11 @@ def test_no_secret_shows_anywhere(stack: Stack) -> None:
         secrets |= {f"{name}, rotated": value for name, value in values(stack).items()}
         use(stack, dict(secrets))
     distinct = len(set(secrets.values()))
-    assert distinct == len(GENERATED) + len(RECEIVERS) + 1, "each has its own, and one was rotated"
+    assert distinct == len(GENERATED) + len(RECEIVERS) + len(OFFSITE_SECRETS) + 1, (
+        "each has its own, and one was rotated"
+    )
     assert len(seen) > 50, "the watch sees processes"
+    assert any(b"restic\0" in text for text in seen.values()), "those in containers too"
     places_searched = {
         **seen,
         **what_docker_tells(stack),
@@ -43,11 +49,12 @@ def test_no_secret_shows_anywhere(stack: Stack) -> None:
     assert search(places_searched, secrets) == {}
 
 
-def set_receivers(stack: Stack) -> None:
+def set_yours(stack: Stack) -> None:
     """Secrets nobody generates; as a person would set them, so that they stand in no command line."""
-    for name, _ in RECEIVERS:
-        canary = f"canary{token_hex(16)}"
-        value = canary if name.endswith("Secret") else RECEIVER + canary
+    before = {name: RECEIVER for name, _ in RECEIVERS if not name.endswith("Secret")}
+    before["offsiteCredentials"] = LOGIN
+    for name, _ in (*RECEIVERS, *OFFSITE_SECRETS):
+        value = f"{before.get(name, '')}canary{token_hex(16)}"
         stack.shell(f"pulumi config set --secret amas:{name}", typed=value)
 
 
@@ -60,10 +67,23 @@ def use(stack: Stack, secrets: Mapping[str, str]) -> None:
         stack.amas("smoke").stdout,
         stack.amas("health", check=False).stdout,  # a busy host misses its latency target
         stack.amas("logs").stdout,
+        stack.amas("backup", "offsite", check=False).stdout,
+        *(copied_to(stack, place) for place in (NOWHERE, "sftp:nobody@127.0.0.1:/nowhere")),
     ]
     assert search({"what a verb printed": "".join(printed).encode()}, secrets) == {}
     for scope in SCOPES:
         assert stack.amas("keys", "show", scope).stdout.strip() in secrets.values()
+
+
+def copied_to(stack: Stack, place: str) -> str:
+    """As the scheduled copy does; restic asks again and again, and is ended before it gives up."""
+    (backup,) = [
+        one["Id"] for one in inspected(stack) if one["Config"]["Labels"].get("amas.part") == "backup"
+    ]
+    command = ["timeout", "20", "amas", "backup", "offsite"]
+    done = stack.run(["docker", "exec", f"--env=AMAS_OFFSITE={place}", backup, *command], check=False)
+    assert done.returncode, "there is no repository"
+    return done.stdout + done.stderr
 
 
 def search(haystacks: Mapping[str, bytes], secrets: Mapping[str, str]) -> Found:
@@ -146,4 +166,8 @@ def support_bundle(stack: Stack) -> dict[str, bytes]:
 def values(stack: Stack) -> dict[str, str]:
     """Not by a shell with `. scripts/env`: that one holds DATABASE_URL, and means to."""
     config = runbook.stack.Stack(stack.name).config()
-    return {name: setting.value.removeprefix(RECEIVER) for name, setting in config.items() if setting.secret}
+    return {
+        name: setting.value.removeprefix(RECEIVER).removeprefix(LOGIN)
+        for name, setting in config.items()
+        if setting.secret
+    }

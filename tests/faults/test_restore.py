@@ -19,6 +19,9 @@ from tests.faults.test_stores_away import ids_of, ingest_key, monitoring
 RATE_PER_S = 200
 SYNC = "SHOW synchronous_standby_names"
 AGED_S = 10
+COUNT = "SELECT count(*) FROM decision_insights"
+MILLION = 1_000_000
+FILL = Path(__file__).with_name("million.sql")
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,24 @@ def test_a_restore_to_a_moment_holds_what_was_stored_until_then_and_nothing_late
 
 
 @pytest.mark.full
+def test_a_million_decisions_come_back(backed_up: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = backed_up
+    filled(stack)
+    taken = timed(stack, "backup", "now", "--full")
+    proven = timed(stack, "backup", "prove")
+    rows = sql(stack, COUNT)
+    lose_database(stack)
+    restored = told(stack, "backup", "restore", "--yes", stack.name)
+    with capsys.disabled():
+        print(  # noqa: T201 - the figures are the result
+            f"\n{rows[0]} rows: backup {taken:.0f} s, proof {proven:.0f} s, "
+            f"volume deleted and restored, RTO {restored['rtoS']:.0f} s"
+        )
+    assert int(rows[0]) >= MILLION
+    assert sql(stack, COUNT) == rows
+
+
+@pytest.mark.full
 def test_a_backup_that_is_not_what_was_backed_up_never_serves(backed_up: Stack) -> None:
     stack, run_id = backed_up, f"tampered-{secrets.token_hex(3)}"
     kept = posted(stack, run_id)
@@ -137,6 +158,18 @@ def test_an_empty_host_has_everything_back_from_the_copy_off_site_and_the_sheet(
         )
     assert set(settled(stack, run_id)) == kept
     assert ingest_key(stack) == key, "clients go on with the keys they have"
+
+
+def filled(stack: Stack) -> None:
+    command = ["docker", "exec", "--interactive", f"amas-{stack.name}-db"]
+    psql = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "amas_owner", "-d", "danci"]
+    subprocess.run([*command, *psql], input=FILL.read_bytes(), check=True, capture_output=True)
+
+
+def timed(stack: Stack, *words: str) -> float:
+    began = time.monotonic()
+    told(stack, *words)
+    return time.monotonic() - began
 
 
 def lose_database(stack: Stack) -> None:

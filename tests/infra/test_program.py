@@ -184,7 +184,16 @@ def test_the_backup_knows_where_the_copy_off_site_goes(run: Run) -> None:
     assert environment(run().containers["backup"])["AMAS_OFFSITE"] == "/var/lib/amas/offsite"
     away = run(offsiteRepository="s3:s3.example.org/amas")
     assert environment(away.containers["backup"])["AMAS_OFFSITE"] == "s3:s3.example.org/amas"
-    assert uploads(away, "backup-secrets")["offsite_env"] == CANARIES["offsiteCredentials"]
+    handed = uploads(away, "backup-secrets")
+    assert handed["offsite_env"] == CANARIES["offsiteCredentials"] + "\n"
+    assert handed["offsite_ssh_key"] == CANARIES["offsiteSshKey"] + "\n", "ssh wants the last line's end"
+
+
+def test_a_copy_by_sftp_needs_the_host_it_may_believe(run: Run) -> None:
+    with pytest.raises(pulumi.RunError, match="amas:offsiteKnownHosts is empty"):
+        run(offsiteRepository="sftp:backup@there:/amas")
+    away = run(offsiteRepository="sftp:backup@there:/amas", offsiteKnownHosts="there ssh-ed25519 abc")
+    assert uploads(away, "backup-secrets")["offsite_known_hosts"] == "there ssh-ed25519 abc\n"
 
 
 def test_the_backups_upkeep_is_no_job(run: Run) -> None:

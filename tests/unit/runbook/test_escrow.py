@@ -16,6 +16,8 @@ CONFIG = {
     "resticPassword": Setting("restic-word", secret=True),
     "offsiteRepository": Setting("s3:https://there/bucket", secret=False),
     "offsiteCredentials": Setting("AWS_ACCESS_KEY_ID=one\nAWS_SECRET_ACCESS_KEY=two\n", secret=True),
+    "offsiteSshKey": Setting("-----BEGIN\nkey\n-----END\n", secret=True),
+    "offsiteKnownHosts": Setting("there ssh-ed25519 abc", secret=False),
 }
 SHEET = escrow.Sheet("local", NOW.isoformat(), "s3:https://there/bucket", "restic-word", "phrase", "ab12")
 
@@ -30,11 +32,11 @@ def state(state_dir: Path) -> Path:
     return state_dir
 
 
-@given(word, word, word, st.lists(word).map(" ".join))
+@given(word, word, word, st.lists(word).map("\n".join), st.lists(word).map(" \n".join))
 def test_a_sheet_is_read_back_as_it_was_written(
-    repository: str, password: str, passphrase: str, credentials: str
+    repository: str, password: str, passphrase: str, credentials: str, ssh_key: str
 ) -> None:
-    sheet = escrow.Sheet("local", "2026", repository, password, passphrase, "ab12", credentials)
+    sheet = escrow.Sheet("local", "2026", repository, password, passphrase, "ab12", credentials, ssh_key)
     assert escrow.read("\n".join(escrow.written(sheet))) == sheet
 
 
@@ -43,7 +45,9 @@ def test_it_holds_what_opens_the_copy_and_the_state_and_says_how() -> None:
     text = "\n".join(escrow.written(escrow.sheet_of("local", CONFIG, NOW)))
     assert "AMAS_OFFSITE=s3:https://there/bucket" in text
     assert "AMAS_OFFSITE_PASSWORD=restic-word" in text
-    assert "AMAS_OFFSITE_CREDENTIALS=AWS_ACCESS_KEY_ID=one AWS_SECRET_ACCESS_KEY=two" in text
+    assert r"AMAS_OFFSITE_CREDENTIALS=AWS_ACCESS_KEY_ID=one\nAWS_SECRET_ACCESS_KEY=two" in text
+    assert r"AMAS_OFFSITE_SSH_KEY=-----BEGIN\nkey\n-----END" in text
+    assert "AMAS_OFFSITE_KNOWN_HOSTS=there ssh-ed25519 abc" in text
     assert "AMAS_PASSPHRASE=phrase" in text
     assert "amas backup restore --from-offsite --sheet" in text
     assert "CAN READ ALL DATA" in text
@@ -56,6 +60,17 @@ def test_a_copy_on_the_same_host_is_said_to_be_none() -> None:
     text = "\n".join(escrow.written(escrow.sheet_of("local", config, NOW)))
     assert "nothing is off site yet" in text
     assert escrow.read(text).repository == ""
+
+
+@pytest.mark.usefixtures("state")
+def test_what_opens_the_copy_goes_by_the_names_its_container_has_for_it() -> None:
+    read = escrow.read("\n".join(escrow.written(escrow.sheet_of("local", CONFIG, NOW))))
+    assert read.opens_the_copy() == {
+        "restic_password": "restic-word",
+        "offsite_env": "AWS_ACCESS_KEY_ID=one\nAWS_SECRET_ACCESS_KEY=two",
+        "offsite_ssh_key": "-----BEGIN\nkey\n-----END\n",
+        "offsite_known_hosts": "there ssh-ed25519 abc\n",
+    }
 
 
 def test_no_representation_shows_a_secret() -> None:

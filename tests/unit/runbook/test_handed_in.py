@@ -39,6 +39,16 @@ def test_it_is_the_stacks_own_configuration_and_the_image_lock() -> None:
     assert handed(engine) == {"Pulumi.local.yaml": b"encryptionsalt: v1:abc\n", "images.json": b'{"db": {}}'}
 
 
+def test_alert_rules_of_its_own_go_with_it(state: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "mine.yaml"
+    rules.write_text("rules: []\n")
+    configuration = f"config:\n  amas:alertRulesFile: {rules}\n"
+    (state / "stacks" / "Pulumi.local.yaml").write_text(configuration)
+    engine = MemoryEngine(held=[container("backup")])
+    hand_in("local", engine, Progress())
+    assert handed(engine)["alert-rules.yaml"] == b"rules: []\n"
+
+
 @pytest.mark.usefixtures("state")
 def test_without_a_backup_there_is_nobody_to_hand_it_to() -> None:
     engine = MemoryEngine(held=[container("db"), container("backup", state="exited")])

@@ -10,6 +10,7 @@ import pytest
 from runbook.backup.place import Place
 from runbook.errors import CheckFailed, UsageError
 from runbook.escrow import Sheet
+from runbook.handed_in import own_rules
 from runbook.restore import total_loss
 from runbook.restore.fetched import placed
 from runbook.restore.flow import Site
@@ -17,6 +18,7 @@ from runbook.restore.oneshot import OFFSITE, OneShot
 from runbook.restore.total_loss import (
     put_configuration,
     put_passphrase,
+    put_rules,
     reaching,
     refuse_foreign,
     refuse_inhabited,
@@ -115,6 +117,17 @@ def test_the_configuration_comes_back_and_replaces_none(state_dir: Path) -> None
         put_configuration("local", {"Pulumi.local.yaml": "another"}, state_dir)
     with pytest.raises(CheckFailed, match=r"holds no Pulumi\.other\.yaml; it holds Pulumi\.local\.yaml"):
         put_configuration("other", {"Pulumi.local.yaml": "salt"}, state_dir)
+
+
+def test_alert_rules_come_back_to_where_the_configuration_looks(tmp_path: Path) -> None:
+    brought = {"alert-rules.yaml": "rules: []\n"}
+    wanted = own_rules("config:\n  amas:alertRulesFile: rules/mine.yaml\n", tmp_path)
+    assert wanted == tmp_path / "rules/mine.yaml"
+    put_rules(brought, wanted)
+    assert wanted.read_text() == "rules: []\n"
+    put_rules({"alert-rules.yaml": "older"}, wanted)
+    assert wanted.read_text() == "rules: []\n", "the checkout's own stays"
+    put_rules(brought, own_rules("config:\n  amas:replicas: 2\n", tmp_path))
 
 
 def test_what_was_brought_takes_its_place_on_the_volume(tmp_path: Path) -> None:
