@@ -122,6 +122,8 @@ def test_everything_is_written_and_can_be_read_again(tmp_path: Path) -> None:
     text = (tmp_path / report.TEXT).read_text()
     assert text.splitlines()[0] == "Load test FAILED"
     assert len(text.splitlines()) <= 25
+    figures = [line for line in text.splitlines() if line[:4].isalpha() or line.startswith("SLO")]
+    assert max(map(len, figures)) <= 60
     suite = ET.fromstring((tmp_path / report.JUNIT).read_text())  # noqa: S314 - our own text
     assert (suite.get("failures"), suite.get("errors")) == ("1", "0")
     assert r"too many \| wait" in (tmp_path / report.COMMENT).read_text()
