@@ -50,6 +50,8 @@ class WriteQueue:
         self._waiting: deque[Entry] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
+        # Asked for once: before Python 3.12 each question is a call of the kernel.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed_because: str | None = None
         self._taken_since = 0.0
         self.rows = 0
@@ -61,7 +63,8 @@ class WriteQueue:
             raise QueueClosed(self._closed_because)
         if self.rows >= self._most_rows or self.size_bytes >= MOST_BYTES:
             raise QueueFull(f"{self.rows} decisions wait to be written")
-        receipt = asyncio.get_running_loop().create_future()
+        self._loop = self._loop or asyncio.get_running_loop()
+        receipt = self._loop.create_future()
         self._waiting.append(Entry(decision, raw, self._clock(), receipt))
         self.rows += 1
         self.size_bytes += len(raw)
