@@ -14,7 +14,7 @@ from loadtests.verdict import good_rate
 TEXT, PAGE, JUNIT, COMMENT = "load-test-summary.txt", "report.html", "junit.xml", "comment.md"
 # A bug tracker's limit is 64 KiB.
 MOST_COMMENT = 60_000
-MOST_REASONS = 6
+MOST_REASONS = 5
 MARKS = {"ok": "ok", "failed": "FAILED", "invalid": "INVALID", "not judged": "-"}
 
 
@@ -36,7 +36,8 @@ def text(outcome: Outcome, compared: Compared | None = None) -> str:
     lines = [
         f"Load test {outcome.verdict.word.upper()}",
         f"{plan.test}, {plan.profile} ({_load(outcome)})",
-        f"{plan.url}, {plan.target}, {plan.at:%Y-%m-%d %H:%M} UTC, {plan.measured_s:g} s measured",
+        f"{plan.url} ({plan.target})",
+        f"{plan.at:%Y-%m-%d %H:%M} UTC, {plan.measured_s:g} s measured",
         *[f"  because {one}" for one in outcome.verdict.reasons[:MOST_REASONS]],
         *_more(outcome.verdict.reasons),
     ]
@@ -188,7 +189,7 @@ def _load(outcome: Outcome) -> str:
 
 
 def _row_text(row: Mapping[str, str]) -> str:
-    return f"SLO {row['name']:<20} {row['run']:>12}  {row['target']:<13} {row['state']}"
+    return f"SLO {row['name']:<19} {row['run']:>11} {row['target']:<12} {row['state']}"
 
 
 def _unit(row: Mapping[str, Any]) -> str:

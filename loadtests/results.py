@@ -20,6 +20,7 @@ PASSED_WITHIN = timedelta(hours=24)
 
 def begun(root: Path, plan: Plan) -> Path:
     """A new folder; two runs of one second get two."""
+    root = root.absolute()  # k6 looks from where its script lies
     stamp = f"{plan.at:%Y%m%dT%H%M%SZ}-{plan.test}-{plan.profile}"
     for number in range(1, 100):
         folder = root / (stamp if number == 1 else f"{stamp}-{number}")

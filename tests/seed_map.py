@@ -25,7 +25,6 @@ PAGE = ROOT / "docs/seed-map.md"
 CARRIERS = ("endpoint", "verb", "schedule", "alert", "setting", "file")
 # What is still to come; such an entry may name what is not there yet.
 AWAITED = {
-    "load tests": "the load tests and their runner are not there yet",
     "scaling by itself": "the alert fires and says what to do; no replica comes or goes by itself yet",
 }
 _NOTE = "<!-- Written by `python -m tests.seed_map`; change tests/seed/map.yaml instead. -->\n"

@@ -60,6 +60,13 @@ async def test_the_interval_and_the_expected_replicas_are_those_of_the_settings(
         assert (await up.service.collecting.values())["replicas.missing"] == (2.0, 1)
 
 
+async def test_a_service_says_what_it_is() -> None:
+    async with standing() as up:
+        assert (await up.client.get("/api/about/monitoring")).json()["environment"] == "development"
+    async with standing(ENVIRONMENT="production") as up:
+        assert (await up.client.get("/api/about/monitoring")).json()["environment"] == "production"
+
+
 async def test_disabled_by_the_environment_nothing_is_collected_and_stores_are_still_told_of() -> None:
     async with standing(DISABLE_METRICS_COLLECTION="true") as up:
         await up.post(raw_trace(v7()))

@@ -1,0 +1,222 @@
+"""The verdict of a run, what is written of it, and the exit code."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from loadtests import baseline, report, results
+from loadtests.baseline import Compared
+from loadtests.flow import Outcome
+from loadtests.k6 import Ended
+from loadtests.summary import Result, Step
+from loadtests.verdict import Found, good_rate
+from runbook.errors import EnvironmentMissing, UsageError
+from runbook.loadtest.command import exit_code
+from tests.unit.loadtests.testing_facts import ALERT, AT, ENDED, FOUND, OBJECTIVES, RESULT, outcome, planned
+
+
+def words(one: Outcome) -> tuple[str, set[str]]:
+    return one.verdict.word, {
+        check.name for check in one.verdict.checks if check.state in ("failed", "invalid")
+    }
+
+
+def test_a_run_as_it_should_be_passes(tmp_path: Path) -> None:
+    assert words(outcome(tmp_path)) == ("passed", set())
+
+
+@pytest.mark.parametrize(
+    ("result", "word", "name"),
+    [
+        (replace(RESULT, p95_ms=200.0), "failed", "P95 latency"),
+        (replace(RESULT, p99_ms=501.0), "failed", "P99 latency"),
+        (replace(RESULT, error_share=0.001), "failed", "error rate"),
+        (replace(RESULT, accepted=71, posted=71), "failed", "decisions stored"),
+        (replace(RESULT, accepted=60, posted=69), "failed", "decisions stored"),
+        (replace(RESULT, requests=0), "invalid", "requests measured"),
+        (replace(RESULT, checks=0), "invalid", "answers looked at"),
+        (replace(RESULT, iterations=147, dropped=3), "invalid", "requests dropped"),
+        (replace(RESULT, iterations=140), "invalid", "requests due"),
+        (replace(RESULT, late_p95_ms=101.0), "invalid", "generator's delay"),
+        (None, "invalid", "summary"),
+    ],
+)
+def test_one_figure_that_is_off_is_the_reason(
+    tmp_path: Path, result: Result | None, word: str, name: str
+) -> None:
+    assert words(outcome(tmp_path, result=result)) == (word, {name})
+
+
+@pytest.mark.parametrize(
+    ("ended", "word", "name"),
+    [
+        (replace(ENDED, cpu_share=0.81), "invalid", "generator's CPU"),
+        (replace(ENDED, exit_code=107), "invalid", "end"),
+        (replace(ENDED, stopped_because="not done within 9 s"), "invalid", "end"),
+        (replace(ENDED, stopped_because="interrupted", interrupted=True), "invalid", "end"),
+    ],
+)
+def test_an_end_that_is_off_is_the_reason(tmp_path: Path, ended: Ended, word: str, name: str) -> None:
+    assert words(outcome(tmp_path, ended=ended)) == (word, {name})
+
+
+@pytest.mark.parametrize(
+    ("found", "word", "name"),
+    [
+        (replace(FOUND, fired=(ALERT,)), "failed", "alerts fired"),
+        (replace(FOUND, left=3), "failed", "rows left after the purge"),
+        (replace(FOUND, drained_s=None), "failed", "drained"),
+        (replace(FOUND, stored=None, unanswered="no answer"), "invalid", "decisions stored"),
+        (
+            replace(FOUND, objectives=[{**OBJECTIVES[0], "state": "breached"}]),
+            "failed",
+            "objectives of other traffic",
+        ),
+    ],
+)
+def test_what_the_service_says_is_the_reason(tmp_path: Path, found: Found, word: str, name: str) -> None:
+    assert words(outcome(tmp_path, found=found)) == (word, {name})
+
+
+def test_an_objective_breached_before_is_no_reason(tmp_path: Path) -> None:
+    rows = [{**OBJECTIVES[0], "state": "breached"}]
+    assert words(outcome(tmp_path, found=replace(FOUND, objectives=rows, objectives_before=rows)))[1] == set()
+
+
+def test_decisions_without_an_answer_may_or_may_not_be_stored(tmp_path: Path) -> None:
+    result = replace(RESULT, accepted=68, posted=72)
+    assert words(outcome(tmp_path, result=result)) == ("passed", set())
+
+
+def test_too_few_reads_do_not_judge_the_cache(tmp_path: Path) -> None:
+    few, many = (replace(RESULT, hit_share=0.1, reads=count) for count in (100, 5000))
+    assert words(outcome(tmp_path, result=few))[0] == "passed"
+    assert words(outcome(tmp_path, result=many)) == ("failed", {"cache hit rate"})
+
+
+def test_a_script_that_threw_makes_it_invalid_with_its_words(tmp_path: Path) -> None:
+    assert outcome(tmp_path, errors=("Error: boom",)).verdict.reasons == [
+        "script errors: 1, the first: Error: boom; wanted 0"
+    ]
+
+
+def test_the_highest_good_rate_is_the_last_step_before_a_limit_broke() -> None:
+    steps = (
+        Step(100, 3000, 20, 40, 0.0, 0),
+        Step(200, 6000, 30, 60, 0.0, 0),
+        Step(300, 9000, 900, 1200, 0.0, 0),
+        Step(400, 9000, 10, 10, 0.0, 0),
+    )
+    assert good_rate(planned("breakpoint"), replace(RESULT, steps=steps)) == 200
+
+
+def test_everything_is_written_and_can_be_read_again(tmp_path: Path) -> None:
+    one = outcome(tmp_path, found=replace(FOUND, fired=(ALERT,)))
+    report.write_all(one, None)
+    assert results.read(tmp_path)["verdict"] == "failed"
+    text = (tmp_path / report.TEXT).read_text()
+    assert text.splitlines()[0] == "Load test FAILED"
+    assert len(text.splitlines()) <= 25
+    figures = [line for line in text.splitlines() if line[:4].isalpha() or line.startswith("SLO")]
+    assert max(map(len, figures)) <= 60
+    suite = ET.fromstring((tmp_path / report.JUNIT).read_text())  # noqa: S314 - our own text
+    assert (suite.get("failures"), suite.get("errors")) == ("1", "0")
+    assert r"too many \| wait" in (tmp_path / report.COMMENT).read_text()
+    page = (tmp_path / report.PAGE).read_text()
+    assert "http" not in page.replace("http://127.0.0.1:3000", "").replace("http-equiv", "")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "rate", "state"),
+    [("smoke", 5.0, "not judged"), ("seed-rate", 995.0, "met"), ("seed-rate", 700.0, "breached")],
+)
+def test_throughput_is_judged_only_where_it_was_asked_for(
+    tmp_path: Path, profile: str, rate: float, state: str
+) -> None:
+    one = outcome(tmp_path, profile=profile, result=replace(RESULT, rate=rate))
+    assert report.objectives(one)[0]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "compared", "required", "code"),
+    [
+        ({}, None, False, 0),
+        ({}, None, True, 3),
+        ({}, Compared(incomparable=("k6",)), True, 3),
+        ({}, Compared(incomparable=("k6",)), False, 0),
+        ({"found": replace(FOUND, left=1)}, None, True, 1),
+        ({"result": None, "found": replace(FOUND, left=1)}, None, True, 4),
+        ({"ended": replace(ENDED, interrupted=True, stopped_because="interrupted")}, None, False, 130),
+    ],
+)
+def test_the_exit_code_hides_nothing_worse(
+    tmp_path: Path, spoilt: dict[str, object], compared: Compared | None, *, required: bool, code: int
+) -> None:
+    one = outcome(tmp_path, **spoilt)  # type: ignore[arg-type]
+    assert exit_code([one], compared, required=required) == code
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Callable[..., list[dict[str, object]]]:
+    def make(*p95_ms: float, cpu: str = "x") -> list[dict[str, object]]:
+        facts = [outcome(tmp_path, result=replace(RESULT, p95_ms=one)).facts() for one in p95_ms]
+        return [{**one, "fingerprint": {"cpu": cpu}} for one in facts]
+
+    return make
+
+
+def test_a_worse_run_of_three_is_worse_and_has_its_exit_code(
+    tmp_path: Path, runs: Callable[..., list[dict[str, object]]]
+) -> None:
+    found = baseline.compare(runs(8, 8.1, 8.2), runs(12, 12.1, 12.2))
+    assert found.answer == "worse"
+    assert exit_code([outcome(tmp_path)], found, required=False) == 5
+
+
+def test_runs_of_other_machines_are_not_compared(runs: Callable[..., list[dict[str, object]]]) -> None:
+    found = baseline.compare(runs(8, 8, 8), runs(8, 8, 8, cpu="y"))
+    assert (found.answer, found.incomparable) == ("not comparable", ("cpu: 'x' and 'y'",))
+
+
+def test_a_baseline_is_of_runs_that_passed_and_has_a_reason(
+    tmp_path: Path, runs: Callable[..., list[dict[str, object]]]
+) -> None:
+    with pytest.raises(UsageError, match="say why"):
+        baseline.keep(runs(8, 8, 8), " ", AT, tmp_path)
+    with pytest.raises(UsageError, match="only runs that passed"):
+        baseline.keep(runs(8, 8, 900), "new disk", AT, tmp_path)
+    path = baseline.keep(runs(8, 8.1, 8.2), "new disk", AT, tmp_path)
+    assert path == tmp_path / "development/mixed.smoke.json"
+    assert json.loads(path.read_text())["reason"] == "new disk"
+    assert baseline.compare(baseline.read(path)["runs"], runs(8, 8.1, 8.2)).answer == "same"
+
+
+def test_a_missing_baseline_is_something_missing(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentMissing, match=r"no baseline mixed\.smoke\.json"):
+        baseline.read(tmp_path / "development/mixed.smoke.json")
+
+
+def test_what_passed_counts_for_a_day(tmp_path: Path) -> None:
+    folder = results.begun(tmp_path, planned("seed", users=50))
+    one = outcome(folder, profile="seed")
+    plan = replace(planned("seed", users=50), at=AT)
+    report.write_all(replace(one, plan=plan), None)
+    assert one.verdict.word == "passed", one.verdict.reasons
+    assert results.passed_users(tmp_path, "local", AT + timedelta(hours=1)) == 50
+    assert results.passed_users(tmp_path, "local", AT + timedelta(hours=25)) == 0
+    assert results.passed_users(tmp_path, "production", AT + timedelta(hours=1)) == 0
+
+
+def test_two_runs_at_one_target_at_a_time_are_refused(tmp_path: Path) -> None:
+    with (
+        results.alone(tmp_path, "local"),
+        pytest.raises(UsageError, match="another load test runs"),
+        results.alone(tmp_path, "local"),
+    ):
+        pytest.fail("both hold it")
