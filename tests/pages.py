@@ -16,12 +16,11 @@ from runbook.schedule import host
 from service.alerts import rules as rule_files
 from service.alerts.rule import NoData, Rule
 from service.alerts.vocabulary import METRICS
-from tests.verbs import NoSuchVerb, Verb, parsed, verbs
+from tests.verbs import Verb, parsed, verbs
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs/runbook"
 # Verbs that rules already name and that are still to be made; nothing else may stay unresolved.
-AWAITED: dict[str, str] = {}
 _WITHOUT_DATA = {
     NoData.OK: "no breach",
     NoData.ALERT: "a breach",
@@ -69,17 +68,6 @@ def page_of_verb(name: str) -> Path:
     return PAGES / "verbs" / f"{name}.md"
 
 
-def verb_of(rule: Rule) -> Verb | str:
-    """The verb a rule names, or why there is none yet; raises NoSuchVerb for one that nobody awaits."""
-    try:
-        return parsed(rule.runbook)
-    except NoSuchVerb:
-        name = rule.runbook.split()[1]
-        if name not in AWAITED:
-            raise
-        return AWAITED[name]
-
-
 @functools.cache
 def jobs() -> dict[str, list[tuple[str, Scheduled]]]:
     """What is scheduled, by the first word of its verb, with who runs it."""
@@ -121,11 +109,7 @@ def index(by_name: Mapping[str, Sequence[Verb]]) -> str:
 
 
 def alert_page(rule: Rule) -> str:
-    metric, verb = METRICS[rule.metric], verb_of(rule)
-    if isinstance(verb, Verb):
-        first = f"`{rule.runbook}` ([what it does](../verbs/{verb.first}.md))"
-    else:
-        first = f"`{rule.runbook}` ({verb})"
+    metric, verb = METRICS[rule.metric], parsed(rule.runbook)
     window = f", over the last {metric.window}" if metric.window else ""
     facts = {
         "metric": f"`{rule.metric}`: {metric.meaning}, in {metric.unit}{window}",
@@ -137,7 +121,8 @@ def alert_page(rule: Rule) -> str:
     }
     rows = "".join(f"| {name} | {_cell(text)} |\n" for name, text in facts.items())
     return (
-        f"{_NOTE}# {rule.id}\n\n{rule.message}\n\n**Begin with** {first}\n\n"
+        f"{_NOTE}# {rule.id}\n\n{rule.message}\n\n**Begin with** `{rule.runbook}` "
+        f"([what it does](../verbs/{verb.first}.md))\n\n"
         f"| | |\n| --- | --- |\n{rows}\n"
         "Say that you look after it by `amas alerts ack`, hold it back by `amas silence add`; both are told\n"
         "to whoever looks next. Its thresholds are in service/alerts/default-rules.yaml.\n"

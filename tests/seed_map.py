@@ -23,8 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SEED = ROOT / "tests/seed"
 PAGE = ROOT / "docs/seed-map.md"
 CARRIERS = ("endpoint", "verb", "schedule", "alert", "setting", "file")
-# What is still to come; such an entry may name what is not there yet.
-AWAITED: Mapping[str, str] = {}
 _NOTE = "<!-- Written by `python -m tests.seed_map`; change tests/seed/map.yaml instead. -->\n"
 
 Entry = Mapping[str, Any]
@@ -63,27 +61,15 @@ def faults(entries: Mapping[str, Entry], carriers: Mapping[str, Entry]) -> Itera
             yield f"{name} ({entry['text']}): nothing carries it"
 
 
-def waiting(carriers: Mapping[str, Entry]) -> dict[str, list[str]]:
-    """Entries by what they wait for."""
-    found: dict[str, list[str]] = {}
-    for name, one in carriers.items():
-        if "waits" in one:
-            found.setdefault(one["waits"], []).append(name)
-    return found
-
-
 def page(entries: Mapping[str, Entry], carriers: Mapping[str, Entry]) -> str:
     sections = [name for name, entry in entries.items() if entry["kind"] == "section"]
     body = "".join(_section(name, entries, carriers) for name in sections)
-    still = "".join(
-        f"- **{what}**: {AWAITED[what]} ({', '.join(names)})\n" for what, names in waiting(carriers).items()
-    )
     return (
         f"{_NOTE}# Seed map\n\n"
         "The runbook this project came from, entry by entry, and what carries each: an endpoint, a verb, a\n"
         "scheduled job, an alert, a setting or a file, and the test that shows it. A test fails when an\n"
         "entry is carried by nothing, or by something that does not exist.\n\n"
-        f"## Not there yet\n\n{still}\n{body}"
+        f"{body}"
     ).rstrip() + "\n"
 
 
@@ -101,14 +87,12 @@ def _section(name: str, entries: Mapping[str, Entry], carriers: Mapping[str, Ent
 
 
 def _faults_of(one: Entry) -> Iterator[str]:
-    if "waits" in one and one["waits"] not in AWAITED:
-        yield f"waits for {one['waits']!r}, which nobody makes"
-    unknown = one.keys() - {*CARRIERS, "test", "waits", "note"}
+    unknown = one.keys() - {*CARRIERS, "test", "note"}
     if unknown:
         yield f"unknown fields {sorted(unknown)}"
-    if not one.keys() & {*CARRIERS, "waits"}:
+    if not one.keys() & {*CARRIERS}:
         yield "nothing carries it"
-    if "waits" not in one and not one.get("test"):
+    if not one.get("test"):
         yield "no test shows it"
     for kind in CARRIERS:
         yield from (f"{kind} {what!r} does not exist" for what in _all(one, kind) if not EXISTS[kind](what))
@@ -119,7 +103,7 @@ def _is_verb(line: str) -> bool:
     try:
         parsed(line)
     except NoSuchVerb:
-        return shlex.split(line)[1] in pages.AWAITED
+        return False
     return True
 
 
@@ -179,8 +163,6 @@ def _text(entry: Entry) -> str:
 
 def _carriers(one: Entry) -> str:
     shown = [f"{kind} {_shown(kind, what)}" for kind in CARRIERS for what in _all(one, kind)]
-    if "waits" in one:
-        shown.append(f"**not there yet**: {one['waits']}")
     if "note" in one:
         shown.append(f"({one['note']})")
     return "<br>".join(shown)

@@ -6,7 +6,6 @@ from copy import deepcopy
 import pytest
 
 from runbook.up.image_plan import project_version
-from tests import seed_map
 from tests.seed_map import ROOT, carried, faults, outline
 from tests.verbs import verbs
 
@@ -46,7 +45,6 @@ def test_the_outline_is_the_whole_runbook() -> None:
         ("4.2", "file", "nothing.yaml"),
         ("2.1-01", "test", "tests/e2e/test_standing.py::test_nothing"),
         ("2.1-01", "test", []),
-        ("2.1-01", "waits", "miracles"),
         ("2.1-01", "nothing", "x"),
     ],
 )
@@ -63,12 +61,6 @@ def test_an_entry_without_a_carrier_and_a_carrier_without_an_entry_are_faults() 
     assert list(faults(OUTLINE, CARRIED | {"13-01": {"verb": "amas health"}})) == [
         "13-01: no such entry in the outline"
     ]
-
-
-def test_what_is_not_there_yet_is_listed_with_its_reason() -> None:
-    page = seed_map.page(OUTLINE, CARRIED)
-    for what, names in seed_map.waiting(CARRIED).items():
-        assert f"- **{what}**: {seed_map.AWAITED[what]} ({', '.join(names)})\n" in page
 
 
 def test_every_verb_that_the_traps_name_is_there() -> None:
