@@ -43,7 +43,7 @@ _COUNTERS: Mapping[str, Iterable[str]] = {
 _SAME = {"queue": "cache"}
 # Prometheus adds these to every target.
 _OF_EVERY_JOB = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
-JOBS = ("api", "backup", "cache", "db", "host", "lb", "prometheus", "queue", "scheduler")
+JOBS = ("api", "autoscaler", "backup", "cache", "db", "host", "lb", "prometheus", "queue", "scheduler")
 SERVICE = "api"
 
 

@@ -94,6 +94,8 @@ def plays(
     monkeypatch.setattr(Stack, "up", up)
     monkeypatch.setattr(Stack, "export", lambda _stack: states[-1])
     monkeypatch.setattr(Stack, "put_state", lambda _stack, state: states.append(state))
+    monkeypatch.setattr(Stack, "config", lambda _stack: {})
+    monkeypatch.setattr("runbook.releases.record.keep", lambda *_: None)
     return records
 
 
