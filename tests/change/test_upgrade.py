@@ -139,6 +139,7 @@ class newer_schema:  # noqa: N801 - reads as a word where it is used
         return self._id
 
     def __exit__(self, *_: object) -> None:
+        self._engine.images.remove(self._id, force=True)  # else its parent could not go either
         self._engine.close()
 
 
