@@ -20,6 +20,8 @@ MOST_LATE_MS = 100.0
 # Fewer reads than these are mostly the first of their kind.
 READS_TO_JUDGE = 2_000
 DRAIN_WITHIN_S = 30.0
+# The cache counts the run's own reads with all others; those are judged by themselves.
+MIXED = ("cache_hit_rate",)
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ def _of_the_service(found: Found) -> Iterator[Check]:
     breached = [
         str(row["name"])
         for row in found.objectives
-        if row["state"] == "breached" and before.get(row["id"]) != "breached"
+        if row["id"] not in MIXED and row["state"] == "breached" and before.get(row["id"]) != "breached"
     ]
     told = ", ".join(breached) or "none breached by it"
     yield _failed_unless("objectives of other traffic", not breached, told, "none breached by it")

@@ -16,16 +16,19 @@ def test_a_pipelines_load_test_is_judged_told_kept_and_exported(stack: Stack, tm
     job = tmp_path / "step-summary"
     done = stack.shell(
         f"GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY={job} "
-        f"amas ci loadtest mixed --profile smoke --repeat 1 --out {tmp_path} --json"
+        f"amas ci loadtest mixed --profile smoke --repeat 1 --out {tmp_path} --json",
+        check=False,
     )
     report = json.loads(done.stdout)
-    assert (report["verdict"], report["said"]) == ("passed", [])
-    assert "# Load test: passed" in job.read_text()
+    verdict = report["verdict"]
+    # Whether it was fast enough is this machine's matter; that it was measured and told is the test's.
+    assert (verdict, done.returncode, bool(report["said"])) in {("passed", 0, False), ("failed", 1, True)}
+    assert f"# Load test: {verdict}" in job.read_text()
     assert (tmp_path / "summary.md").read_text() == job.read_text()
     run_id = report["runs"][0]["plan"]["runId"]
 
     kept = stack.amas("db", "psql", "--", "-Atc", KEPT.format(run_id)).stdout.strip().split("|")
-    assert kept[:3] == ["passed", "2", "t"]
+    assert kept[:3] == [verdict, "2", "t"]
 
     def is_exported() -> bool:
         query = {"query": SERIES.format(kept[3])}
