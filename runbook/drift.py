@@ -8,14 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.engine import Engine, Inspected
+from runbook.engine import BURST_LABEL, Engine, Inspected
 from runbook.stack import Stack
 
 Resource = Mapping[str, Any]
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
-# On containers beside the program's, that serve while the load is high.
-BURST_LABEL = "amas.burst"
 UNCHANGED = frozenset({"same", "read", "refresh"})
 SHOWN = 120
 
@@ -87,7 +85,9 @@ def _container(name: str, inputs: Mapping[str, Any], found: Inspected) -> Iterat
         yield from _mapping(name, "environment", _pairs(inputs.get("envs") or []), found.environment)
     labels = {one["label"]: one["value"] for one in inputs.get("labels") or []}
     yield from _mapping(name, "label", labels, found.labels)
-    mounts = {one["containerPath"]: one["volumeName"] for one in inputs.get("volumes") or []}
+    mounts = {
+        one["containerPath"]: one.get("volumeName") or one["hostPath"] for one in inputs.get("volumes") or []
+    }
     yield from _mapping(name, "mount", mounts, found.volumes)
     if inputs.get("networkMode") != "none":
         yield from _networks(name, inputs, found)

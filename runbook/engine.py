@@ -337,7 +337,9 @@ def inspected_facts(attributes: Mapping[str, Any], image: Mapping[str, Any]) -> 
         labels={name: value for name, value in config["Labels"].items() if of_image.get(name) != value},
         networks={name: tuple(one.get("Aliases") or ()) for name, one in networks.items() if name != "none"},
         volumes={
-            one["Destination"]: one["Name"] for one in attributes.get("Mounts") or [] if one.get("Name")
+            one["Destination"]: one.get("Name") or one["Source"]
+            for one in attributes.get("Mounts") or []
+            if one.get("Type") in {"volume", "bind"}
         },
     )
 

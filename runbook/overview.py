@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from runbook import drift, places, switches
 from runbook.api import Api
-from runbook.drift import BURST_LABEL, Difference
-from runbook.engine import Engine
+from runbook.drift import Difference
+from runbook.engine import BURST_LABEL, Engine
 from runbook.errors import AmasError
 from runbook.releases import record
 from runbook.releases.record import Entry, Release

@@ -48,6 +48,15 @@ def test_each_property_that_the_provider_does_not_read_is_compared() -> None:
     assert told(volumes={}) == ["api-0: mount /secrets: released amas-local-api-secrets-1, found nothing"]
 
 
+def test_a_folder_of_the_host_is_compared_as_well() -> None:
+    socket = {"containerPath": "/engine", "hostPath": "/var/run/docker.sock"}
+    agent = resource("agent", inputs=INPUTS | {"volumes": [socket]})
+    as_released = Inspected(**FOUND | {"volumes": {"/engine": "/var/run/docker.sock"}})
+    assert list(unseen([agent], [as_released])) == []
+    (found,) = unseen([agent], [Inspected(**FOUND | {"volumes": {"/engine": "/"}})])
+    assert found.line() == "agent: mount /engine: released /var/run/docker.sock, found /"
+
+
 def test_networks_are_compared_with_the_names_in_them() -> None:
     assert told(networks={"bridge": ()}) == [
         "api-0: is not in network amas-local",
@@ -94,7 +103,10 @@ def test_what_comes_from_the_image_is_no_difference() -> None:
         "Name": "/amas-local-api-0",
         "Config": {"Env": ["PATH=/bin", "LOG_LEVEL=info"], "Labels": {"amas.part": "api", "from": "image"}},
         "NetworkSettings": {"Networks": {"amas-local": {"Aliases": ["api"]}, "none": {}}},
-        "Mounts": [{"Destination": "/secrets", "Name": "v"}, {"Destination": "/x"}],
+        "Mounts": [
+            {"Type": "volume", "Destination": "/secrets", "Name": "v"},
+            {"Type": "tmpfs", "Destination": "/x"},
+        ],
     }
     found = inspected_facts(attributes, {"Env": ["PATH=/bin"], "Labels": {"from": "image"}})
     assert found.environment == {"LOG_LEVEL": "info"}
