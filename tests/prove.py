@@ -116,6 +116,12 @@ PROOFS = {
             "runbook/releases",
         ),
     ),
+    "seed-rate": Proof(
+        "The runbook's 1,000 requests a second for five minutes on two replicas: the verdict with its "
+        "objectives, and where it is missed the highest good rate",
+        tests("tests/e2e/test_seed_rate.py", "-s"),
+        ("tests/e2e/test_seed_rate.py", "loadtests", "service"),
+    ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
         tests("tests/faults/test_rotation.py", "-s"),

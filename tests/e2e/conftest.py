@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# For one command.
+WITHIN_S = 600
 Completed = subprocess.CompletedProcess[str]
 
 
@@ -39,10 +41,12 @@ class Stack:
         command = ["bash", "-c", f"set -o pipefail; . {ROOT}/scripts/env; {script}"]
         return self.run(command, check=check, typed=typed)
 
-    def amas(self, *words: str, check: bool = True, typed: str = "") -> Completed:
-        return self.run([str(ROOT / ".venv/bin/amas"), *words], check=check, typed=typed)
+    def amas(self, *words: str, check: bool = True, typed: str = "", within_s: int = WITHIN_S) -> Completed:
+        return self.run([str(ROOT / ".venv/bin/amas"), *words], check=check, typed=typed, within_s=within_s)
 
-    def run(self, command: list[str], *, check: bool = True, typed: str = "") -> Completed:
+    def run(
+        self, command: list[str], *, check: bool = True, typed: str = "", within_s: int = WITHIN_S
+    ) -> Completed:
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -50,7 +54,7 @@ class Stack:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=within_s,
             check=False,
         )
         if check and done.returncode:
