@@ -133,11 +133,8 @@ def decide(seen: Signals | Blind, state: State, rules: Rules, now: float, order:
         return hold(f"blind: {seen.reason}"), state
     state = looked(seen, state, rules, now)
     look = _Look(seen, state, rules, now, order)
-    for step in (look.unsettled, look.ordered, look.needed, look.heavy, look.idle):
-        found = step()
-        if found is not None:
-            return found, after(found, state, seen, now)
-    return hold(look.calm_words()), state
+    found = look.unsettled() or look.wanted() or hold(look.calm_words())
+    return found, after(found, state, seen, now)
 
 
 def hold(reason: str) -> Decision:
@@ -239,6 +236,14 @@ class _Look:
         starting = [one.id for one in self.seen.burst if not one.healthy]
         return hold(f"{starting[0]} is starting") if starting else None
 
+    def wanted(self) -> Decision | None:
+        """A restart changes no number: neither an order nor a trigger that waits stands against it."""
+        asked, heavy = self.ordered() or self.needed(), self.heavy()
+        may_restart = heavy is not None and heavy.action is Action.RESTART
+        if asked is None or (asked.action is Action.HOLD and may_restart):
+            return heavy or self.idle()
+        return asked
+
     def ordered(self) -> Decision | None:
         """An operator's word, within the bounds, for as long as it was given."""
         order, cooldown_s = self.order, self.rules.cooldown_s
@@ -263,7 +268,7 @@ class _Look:
             return None
         why = f"{self._words(fired[0])} for {self._lasted(fired[0]):.0f} s"
         if self.count >= self.rules.most:
-            return None if self._heaviest() else hold(f"{why}, but {self.count} is the most there may be")
+            return hold(f"{why}, but {self.count} is the most there may be")
         if not self.seen.database_up:
             return hold(f"{why}, but the database is away: one more would not help")
         waits = self._cooling(self.rules.cooldown_s)
@@ -282,6 +287,8 @@ class _Look:
         why = f"{worst.id} has used {worst.memory_percent:.0f} % of its memory"
         if self.state.restarted_at is not None and self.now - self.state.restarted_at < self.rules.cooldown_s:
             return hold(f"{why}; another was restarted {self.now - self.state.restarted_at:.0f} s ago")
+        if not self.seen.database_up:  # a replica opens its connections before it serves
+            return hold(f"{why}, but the database is away: it would not come back")
         if self.count > 1 and all(one.healthy for one in self.seen.replicas):
             return Decision(Action.RESTART, why, worst.id)
         if self.count > 1 or self.count >= self.rules.most or self._cooling(self.rules.cooldown_s):

@@ -207,6 +207,25 @@ def test_replicas_are_restarted_one_at_a_time_the_fullest_first() -> None:
     assert decide(back, state, rules, 450)[0].replica == "base0"
 
 
+@pytest.mark.parametrize(
+    ("slow_ms", "order"),
+    [(500.0, None), (20.0, Order(2, until=9000))],
+    ids=["one more did not help", "an order"],
+)
+def test_neither_a_trigger_that_waits_nor_an_order_keeps_a_full_replica_running(
+    slow_ms: float, order: Order | None
+) -> None:
+    seen = Signals((BASE, HEAVY), p95_ms=slow_ms)
+    told, _ = looks(seen, 600, rules=replace(RULES, least=2), order=order)
+    assert first(told, Action.RESTART) is not None
+
+
+def test_nothing_is_restarted_that_would_not_find_the_database() -> None:
+    told, _ = looks(Signals((BASE, HEAVY), database_up=False), 600, rules=replace(RULES, least=2))
+    assert {decision.action for _, decision in told} == {Action.HOLD}
+    assert told[-1][1].reason.endswith("the database is away: it would not come back")
+
+
 def test_a_single_replica_is_restarted_only_beside_another() -> None:
     told, _ = looks(Signals((HEAVY,)), 300)
     assert told[-1][1].action is Action.GROW
