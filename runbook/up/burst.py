@@ -5,6 +5,7 @@ Pulumi does not know them, and they hold the old replicas' volume of secrets, wh
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from runbook.engine import Container, Engine
@@ -56,9 +57,12 @@ def orphaned(containers: Sequence[Container]) -> list[Container]:
 
 
 def sweep(engine: Engine, found: Collection[Container], progress: Progress) -> None:
-    for one in {each.id: each for each in found}.values():
+    """At once: each takes its time to drain, and pulumi waits for their volume for 30 s at most."""
+    going = list({each.id: each for each in found}.values())
+    for one in going:
         progress.say(f"removing {one.name}, a burst replica of before")
-        engine.remove_container(one, DRAIN_S)
+    with ThreadPoolExecutor(max(1, len(going))) as pool:
+        list(pool.map(lambda one: engine.remove_container(one, DRAIN_S), going))
 
 
 def settle(engine: Engine, stack: str) -> None:

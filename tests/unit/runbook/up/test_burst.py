@@ -1,5 +1,6 @@
 """Burst replicas around a release: kept as long as they help, gone before they are in the way."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
 from runbook.up.aftermath import held_by
-from runbook.up.burst import LOOK_EVERY_S, BurstSweep, obsolete, orphaned
+from runbook.up.burst import LOOK_EVERY_S, BurstSweep, obsolete, orphaned, sweep
 from runbook.up.record import read_record
 from runbook.up.release import release
 from runbook.up.watch import Watch
@@ -58,6 +59,13 @@ def test_a_burst_is_looked_for_once_a_second_and_only_where_there_was_one() -> N
     now[0] = LOOK_EVERY_S
     sweep.look()
     assert engine.held == [NEW, AGENT]
+
+
+def test_all_that_go_drain_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    draining = threading.Barrier(2, timeout=5)
+    monkeypatch.setattr(MemoryEngine, "remove_container", lambda *_: draining.wait())
+    sweep(MemoryEngine(), [BURST, LATER, BURST], Progress())
+    assert not draining.broken
 
 
 def test_an_engine_that_is_away_is_pulumis_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
