@@ -31,7 +31,9 @@ def problems(values: Mapping[str, Value]) -> list[str]:
 
 def combined(certificate_file: str, key_file: str) -> str:
     """Certificate, chain and private key in one PEM, as HAProxy takes them."""
-    parts = [Path(one).read_text(encoding="ascii").strip() for one in (certificate_file, key_file)]
+    files = dict.fromkeys([certificate_file, key_file])  # one file may hold both
+    # A tool's remarks around the PEM may be in any language; PEM itself is ASCII.
+    parts = [Path(one).read_text(encoding="utf-8", errors="replace").strip() for one in files]
     return "".join(f"{part}\n" for part in parts)
 
 

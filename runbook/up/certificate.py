@@ -19,24 +19,36 @@ HERE = ("localhost", "127.0.0.1", "::1")
 
 
 def ensure_certificate(stack: Stack, settings: Mapping[str, str], progress: Progress) -> None:
-    """Makes one where `tls` is self-signed and there is none, or none that lasts; `settings` come on top."""
+    """Makes one where `tls` is self-signed and there is none that lasts and fits; `settings` come on top."""
     held = stack.config()
     wanted = {name: one.value for name, one in held.items()} | dict(settings)
-    if wanted.get("tls") != "self-signed" or not due(held.get(SECRET)):
+    address = wanted.get("bindAddress", HERE[1])
+    if wanted.get("tls") != "self-signed" or not due(held.get(SECRET), address):
         return
-    stack.set_secret(SECRET, self_signed(names(wanted.get("bindAddress", HERE[1]), socket.gethostname())))
+    stack.set_secret(SECRET, self_signed(names(address, socket.gethostname())))
     progress.say(f"self-signed certificate made, for {DAYS} days; clients trust it by: amas keys certificate")
 
 
-def due(held: Setting | None, lasts: Callable[[str, int], bool] | None = None) -> bool:
-    return held is None or not (lasts or _lasts)(held.value, RENEWED_DAYS_BEFORE * DAY_S)
+def due(held: Setting | None, address: str, lasts: Callable[[str, int], bool] | None = None) -> bool:
+    """Also when it is to be published on an address that the certificate does not name."""
+    if held is None or not (lasts or _lasts)(held.value, RENEWED_DAYS_BEFORE * DAY_S):
+        return True
+    return any(not _names(held.value, one) for one in beyond(address))
 
 
 def names(bind_address: str, host: str) -> tuple[str, ...]:
-    """Under which it is asked for: from this host, and by the address it is published on."""
-    address = ip_address(bind_address)
-    beyond = () if address.is_unspecified else (str(address),)
-    return tuple(dict.fromkeys([*HERE, *beyond, host]))
+    """Under which it is asked for: from this host, and by the address it is published on.
+
+    What is no address is refused later, with the other settings.
+    """
+    return tuple(dict.fromkeys([*HERE, *beyond(bind_address), host]))
+
+
+def beyond(bind_address: str) -> list[str]:
+    """Besides the usual ones; none where it is published on all."""
+    if not _is_address(bind_address) or ip_address(bind_address).is_unspecified:
+        return []
+    return [str(ip_address(bind_address))]
 
 
 def self_signed(subjects: Sequence[str]) -> str:
@@ -71,6 +83,11 @@ def _is_address(text: str) -> bool:
 
 def _lasts(pem: str, seconds: int) -> bool:
     return _openssl(["x509", "-noout", "-checkend", str(seconds)], pem).returncode == 0
+
+
+def _names(pem: str, address: str) -> bool:
+    """Told in words alone: the exit code of OpenSSL 3.0 is 0 either way."""
+    return "does match" in _openssl(["x509", "-noout", "-checkip", address], pem).stdout
 
 
 def _openssl(words: Sequence[str], typed: str = "") -> subprocess.CompletedProcess[str]:

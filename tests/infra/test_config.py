@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from infra import document
 from infra.config import RESERVED_CONNECTIONS, parse
+from infra.edge import combined
 from infra.keys import KEYS
 from runbook.pool.judge import RESERVE
 from runbook.up.certificate import self_signed
@@ -76,6 +77,16 @@ def test_a_certificate_and_its_key_must_exist_and_belong_together(tmp_path: Path
     assert problems(tls="files", tlsCertificateFile=certificate, tlsKeyFile=certificate) == []
     (found,) = problems(tls="files", tlsCertificateFile=certificate, tlsKeyFile=other)
     assert found.startswith(f"amas:tlsKeyFile = {other}: not the key of tlsCertificateFile = {certificate}")
+
+
+def test_remarks_in_any_language_and_one_file_for_both_make_a_pem(tmp_path: Path) -> None:
+    pem = self_signed(("localhost",))
+    both = tmp_path / "both.pem"
+    both.write_bytes("subject=O = Größe\n".encode("latin-1") + pem.encode())
+    assert problems(tls="files", tlsCertificateFile=str(both), tlsKeyFile=str(both)) == []
+    made = combined(str(both), str(both))
+    assert made.count("BEGIN PRIVATE KEY") == made.count("BEGIN CERTIFICATE") == 1
+    assert pem in made
 
 
 def test_a_certificate_that_is_not_used_is_told() -> None:

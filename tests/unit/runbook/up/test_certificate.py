@@ -87,15 +87,23 @@ def test_an_authority_of_ones_own_is_believed_for_its_names_only(
 
 def test_it_is_made_where_there_is_none_and_anew_before_it_ends() -> None:
     held = Setting(self_signed(("localhost",)), secret=True)
-    assert due(None)
-    assert not due(held)
-    assert due(held, lambda _pem, _seconds: False)
-    assert due(Setting("not a certificate", secret=True))
+    assert due(None, "127.0.0.1")
+    assert not due(held, "0.0.0.0")
+    assert due(held, "0.0.0.0", lambda _pem, _seconds: False)
+    assert due(Setting("not a certificate", secret=True), "127.0.0.1")
+
+
+def test_it_is_made_anew_for_an_address_that_it_does_not_name() -> None:
+    held = Setting(self_signed(names("192.0.2.7", "box")), secret=True)
+    assert not due(held, "192.0.2.7")
+    assert not due(held, "127.0.0.1")
+    assert due(held, "192.0.2.8")
 
 
 def test_it_is_for_this_host_and_the_address_it_is_published_on() -> None:
     assert names("0.0.0.0", "box") == ("localhost", "127.0.0.1", "::1", "box")
     assert names("192.0.2.7", "box") == ("localhost", "127.0.0.1", "::1", "192.0.2.7", "box")
+    assert names("typo", "box") == ("localhost", "127.0.0.1", "::1", "box"), "refused with the other settings"
 
 
 def test_the_leaf_is_the_first_certificate_and_never_the_key() -> None:
