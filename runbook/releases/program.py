@@ -14,6 +14,8 @@ from runbook.errors import CheckFailed, EnvironmentMissing
 
 LOCK, PROGRAM = "images.json", "program"
 PROGRAM_FILES = ("Pulumi.yaml", "__main__.py", "infra")
+# Read by the program too, where there is a Grafana; a commit from before the boards has none.
+BOARDS = ("dashboards/generated", "dashboards/provisioning")
 # A path among the settings, whose content belongs to the release too.
 RULES_FILE = "alertRulesFile"
 
@@ -43,7 +45,9 @@ def of_commit(ref: str, lock: Path, into: Path) -> Program:
     """The program as a commit of this checkout has it, unpacked into a folder."""
     _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", why=f"{ref}: no such commit in this clone")
     archive = into / "program.tar"
-    _git("archive", "--output", str(archive), ref, "--", *PROGRAM_FILES, why=f"{ref} holds no program")
+    listed = _git("ls-tree", "-d", "--name-only", ref, "--", *BOARDS, why=f"{ref} cannot be listed")
+    wanted = [*PROGRAM_FILES, *listed.splitlines()]
+    _git("archive", "--output", str(archive), ref, "--", *wanted, why=f"{ref} holds no program")
     shutil.unpack_archive(archive, into, filter="data")
     archive.unlink()
     pyproject = _git("show", f"{ref}:pyproject.toml", why=f"{ref} has no pyproject.toml")
@@ -56,7 +60,7 @@ def of_commit(ref: str, lock: Path, into: Path) -> Program:
 
 def program_files(root: Path, settings: Mapping[str, str]) -> dict[str, bytes]:
     """Path to content, the operator's own rules included."""
-    files = [one for name in PROGRAM_FILES for one in _below(root / name)]
+    files = [one for name in (*PROGRAM_FILES, *BOARDS) for one in _below(root / name)]
     contents = {f"{PROGRAM}/{one.relative_to(root)}": one.read_bytes() for one in files}
     rules = settings.get(RULES_FILE, "")
     if rules and (places.ROOT / rules).is_file():
@@ -66,7 +70,12 @@ def program_files(root: Path, settings: Mapping[str, str]) -> dict[str, bytes]:
 
 def kept_rules(path: str) -> str:
     """Where they lie in a release: a path from the checkout leads to the same file in the program's copy."""
-    return f"rules/{Path(path).name}" if Path(path).is_absolute() else f"{PROGRAM}/{path}"
+    return f"rules/{Path(path).name}" if is_outside(path) else f"{PROGRAM}/{path}"
+
+
+def is_outside(path: str) -> bool:
+    """Of the checkout: by an absolute path, or by one that leads up."""
+    return Path(path).is_absolute() or ".." in Path(path).parts
 
 
 def digest_of(contents: Mapping[str, bytes], images: Mapping[str, str], settings: Mapping[str, str]) -> str:

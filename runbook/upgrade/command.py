@@ -47,7 +47,8 @@ def upgrade(
 def rollback(
     stack: StackName,
     to: Annotated[
-        int | None, typer.Option("--to", metavar="RELEASE", help="Default: the last good one before this.")
+        int | None,
+        typer.Option("--to", min=1, metavar="RELEASE", help="Default: the last good one before this."),
     ] = None,
     yes: Yes = False,
     as_json: AsJson = False,

@@ -13,7 +13,7 @@ from runbook.engine import Engine
 from runbook.errors import EnvironmentMissing, UsageError
 from runbook.overview import pending
 from runbook.releases import record
-from runbook.releases.program import LOCK, PROGRAM, RULES_FILE, kept_rules, of_this_checkout
+from runbook.releases.program import LOCK, PROGRAM, RULES_FILE, is_outside, kept_rules, of_this_checkout
 from runbook.releases.record import Release
 from runbook.stack import Setting, Stack
 from runbook.terminal import Progress
@@ -58,9 +58,10 @@ def roll_back(stack: Stack, wanted: Release, engine: Engine, progress: Progress)
     left = record.current_number(record.journal(stack.name)) or 0
     before = plain(stack.config())
     kept = record.folder_of(stack.name, wanted.number)
-    apply(stack, before, with_rules(wanted.settings, kept))
+    settings = anchored(with_rules(wanted.settings, kept))
+    apply(stack, before, settings)
     try:
-        with staged(kept, wanted.settings) as program:
+        with staged(kept, settings) as program:
             report = put_in_force(Stack(stack.name, program), (), engine, progress)
     except BaseException:
         apply(stack, plain(stack.config()), before)
@@ -85,12 +86,21 @@ def plain(settings: Mapping[str, Setting]) -> dict[str, str]:
 
 
 def with_rules(settings: Mapping[str, str], kept: Path) -> dict[str, str]:
-    """Rules under an absolute path may have changed there: those of the release are used from its folder."""
+    """Rules outside the checkout may have changed there: those of the release are used from its folder."""
     path = settings.get(RULES_FILE, "")
     copy = kept / kept_rules(path) if path else kept
-    if not Path(path).is_absolute() or not copy.is_file() or same(Path(path), copy):
+    if not is_outside(path) or not copy.is_file() or same(places.ROOT / path, copy):
         return dict(settings)
     return {**settings, RULES_FILE: str(copy)}
+
+
+def anchored(settings: Mapping[str, str]) -> dict[str, str]:
+    """Absolute, where a path leads out of the checkout: from the program's copy it would lead elsewhere."""
+    paths = {name: settings[name] for name in (RULES_FILE, *LINKED) if settings.get(name)}
+    return {
+        **settings,
+        **{name: str((places.ROOT / path).resolve()) for name, path in paths.items() if is_outside(path)},
+    }
 
 
 def same(one: Path, other: Path) -> bool:
@@ -113,8 +123,8 @@ def staged(kept: Path, settings: Mapping[str, str]) -> Iterator[Path]:
         shutil.copy(kept / LOCK, root / "lock" / LOCK)
         for name in (".venv", ".amas"):
             (root / name).symlink_to(places.ROOT / name)
-        for path in filter(None, (settings.get(name) for name in LINKED)):
-            if not Path(path).is_absolute():
+        for path in {settings[name] for name in LINKED if settings.get(name)}:  # one file may hold both
+            if not is_outside(path):
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).symlink_to(places.ROOT / path)
         yield root

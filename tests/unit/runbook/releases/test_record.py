@@ -1,6 +1,7 @@
 """Releases are kept with all that makes them, and which one is in force follows from the journal."""
 
 import json
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from runbook import places
 from runbook.errors import EnvironmentMissing
 from runbook.releases import record
-from runbook.releases.program import Program, newest_migration, of_this_checkout, version_of
+from runbook.releases.program import Program, newest_migration, of_commit, of_this_checkout, version_of
 from runbook.releases.record import FAILED, ROLLBACK, UP, UPGRADE, Entry, keep
 from runbook.stack import Setting
 
@@ -25,6 +26,8 @@ def program(tmp_path: Path) -> Program:
     (root / "infra/program.py").write_text("one\n")
     (root / "Pulumi.yaml").write_text("name: amas\n")
     (root / "__main__.py").write_text("")
+    (root / "dashboards/generated").mkdir(parents=True)
+    (root / "dashboards/generated/board.json").write_text("{}\n")
     lock = root / "images.json"
     lock.write_text(json.dumps({"lb": {"id": "sha256:aa", "tag": "amas/lb:1"}}))
     return Program(root, lock, "0.1.0", "abc", 9)
@@ -38,6 +41,9 @@ def test_a_release_holds_program_images_and_plain_settings_and_no_secret(
     kept = record.folder_of("local", 1)
     assert (kept / "program/infra/program.py").read_text() == "one\n"
     assert not list(kept.rglob("*.pyc"))
+    assert (kept / "program/dashboards/generated/board.json").read_text() == "{}\n", (
+        "Grafana's program reads it"
+    )
     assert (kept / "images.json").read_bytes() == program.lock.read_bytes()
     assert not [one for one in state_dir.rglob("*") if one.is_file() and "s3cret" in one.read_text()]
     assert record.read("local", 1) == release
@@ -65,7 +71,7 @@ def test_rules_of_ones_own_belong_to_it(
 ) -> None:
     monkeypatch.setattr(places, "ROOT", program.root)
     outside = tmp_path / "rules.yaml"
-    for number, path in enumerate(("my/rules.yaml", str(outside)), 1):
+    for number, path in enumerate(("my/rules.yaml", str(outside), "../rules.yaml"), 1):
         (program.root / path).parent.mkdir(exist_ok=True)
         (program.root / path).write_text("rules: []\n")
         keep("local", program, {"alertRulesFile": Setting(path, secret=False)}, UP, NOW)
@@ -73,7 +79,7 @@ def test_rules_of_ones_own_belong_to_it(
         assert (record.folder_of("local", number) / where).read_text() == "rules: []\n"
     outside.write_text("rules: []  # edited\n")
     edited = keep("local", program, {"alertRulesFile": Setting(str(outside), secret=False)}, UP, NOW)
-    assert edited.number == 3
+    assert edited.number == 4
 
 
 @pytest.mark.parametrize(
@@ -120,3 +126,34 @@ def test_this_checkout_knows_its_version_and_schema() -> None:
     assert here.version == version_of((places.ROOT / "pyproject.toml").read_text())
     assert here.version != "0"
     assert newest_migration(["0001_a.sql", "0012_b.sql", "README.md"]) == 12
+
+
+def test_a_commits_program_comes_with_the_boards_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    for path in (
+        "infra/program.py",
+        "service/sql/migrations/0003_x.sql",
+        "pyproject.toml",
+        "Pulumi.yaml",
+        "__main__.py",
+    ):
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone / path).write_text('version = "1.2.3"\n')
+    git = ["git", "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@example"]
+
+    def commit() -> None:
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "--quiet", "--message", "x"], check=True)
+
+    subprocess.run(["git", "init", "--quiet", str(clone)], check=True)
+    commit()
+    (clone / "dashboards/generated").mkdir(parents=True)
+    (clone / "dashboards/generated/board.json").write_text("{}")
+    commit()
+    monkeypatch.setattr(places, "ROOT", clone)
+    for ref, has_boards in (("HEAD~1", False), ("HEAD", True)):
+        (into := tmp_path / ref).mkdir()
+        assert of_commit(ref, clone / "images.json", into).schema == 3
+        assert (into / "dashboards/generated/board.json").exists() is has_boards
