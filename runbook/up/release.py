@@ -78,7 +78,7 @@ def release(
             *_ill_words(engine, stack.name),
         ]
         words += _clear_away(stack, engine, kept, progress)
-        if settings:
+        if settings and how == record.UP:  # an upgrade puts them back
             words.append(f"stays set for the next run: {', '.join(settings)}")
         raise CheckFailed("\n".join(words), f"less {log}")
     forget_record(stack.name)

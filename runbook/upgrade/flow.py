@@ -20,7 +20,7 @@ from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.up import flow as ups
 from runbook.up.certificate import ensure_certificate
-from runbook.up.preflight import given, preflight
+from runbook.up.preflight import given, preflight, refuse_bad_settings
 from runbook.up.release import release
 from runbook.up.repair import is_well
 from runbook.up.secrets import ensure_secrets
@@ -55,6 +55,7 @@ class Upgraded:
 
 def upgrade(plan: Plan, engine: Engine, progress: Progress) -> Upgraded:
     """Raises CheckFailed after it has gone back, with what was wrong."""
+    refuse_bad_settings(plan.settings)
     stack = Stack(plan.stack)
     with sole_run(plan.stack):
         with progress.step("what stands"):
@@ -75,7 +76,7 @@ def standing_release(stack: Stack, ref: str | None, engine: Engine) -> Release:
     """As written down; else put together from what runs and the commit it is said to be."""
     known = record.current(stack.name)
     if known is not None:  # settings may have been changed since, by plain `pulumi up`
-        return replace(known, settings=plain(stack.config()))
+        return replace(known, settings=in_force(plain(stack.config()), known.settings, stack.outputs()))
     if ref is None:
         raise EnvironmentMissing(
             f"no release of stack `{stack.name}` is written down yet: there would be no way back",
@@ -87,6 +88,16 @@ def standing_release(stack: Stack, ref: str | None, engine: Engine) -> Release:
         (folder := Path(place) / "program").mkdir()
         program = programs.of_commit(ref, lock, folder)
         return record.keep(stack.name, program, stack.config(), record.UP, datetime.now(UTC))
+
+
+def in_force(
+    config: Mapping[str, str], known: Mapping[str, str], outputs: Mapping[str, object]
+) -> dict[str, str]:
+    """The settings that the stack runs with: one that is only set so far is nothing to go back to."""
+    released = outputs.get("settings")
+    if not isinstance(released, dict):
+        return dict(config)
+    return {name: str(released[name]) for name in sorted({*config, *known}) if name in released}
 
 
 def standing_images(outputs: Mapping[str, object], ids: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -131,7 +142,7 @@ def _forward(
             report = release(stack, plan.settings, engine, progress, how=record.UPGRADE)
         with progress.step(f"watch it for {plan.verify_s:g} s"):
             looks = _watched(plan, stack, before, engine)
-    except (AmasError, KeyboardInterrupt) as reason:
+    except (AmasError, OSError, KeyboardInterrupt) as reason:  # OSError: the engine's
         raise CheckFailed(
             "\n".join(_taken_back(stack, standing, reason, engine, progress)), "amas status"
         ) from None
@@ -157,7 +168,7 @@ def _taken_back(
     stack: Stack, standing: Release, reason: BaseException, engine: Engine, progress: Progress
 ) -> list[str]:
     """What was wrong, and where the stack stands now."""
-    why = reason.message if isinstance(reason, AmasError) else "interrupted"
+    why = "interrupted" if isinstance(reason, KeyboardInterrupt) else str(reason)
     present = record.current_number(record.journal(stack.name))
     if present is not None and present != standing.number:
         stamp = record.stamp(datetime.now(UTC))
@@ -165,14 +176,17 @@ def _taken_back(
     with progress.step(f"back to release {standing.number}"):
         try:
             roll_back(stack, standing, engine, progress)
-        except AmasError as second:
-            return [why, f"and release {standing.number} did not come back: {second.message}"]
+        except (AmasError, OSError) as second:
+            return [why, f"and release {standing.number} did not come back: {second}"]
     return [f"the upgrade failed and was taken back: release {standing.number} serves", why]
 
 
 def look(api: Api, engine: Engine, stack: str) -> Look:
-    """Everything at one moment; a service that does not answer is part of it."""
-    containers = [one for one in engine.containers(stack) if not one.is_job]
+    """Everything at one moment; a service that does not answer is part of it.
+
+    A burst replica is none of the release's: it comes and goes with the load, and is starting for a while.
+    """
+    containers = [one for one in engine.containers(stack) if not one.is_job and not one.burst]
     ill = frozenset(one.name for one in containers if not is_well(one))
     restarts = {one.name: one.restarts for one in containers}
     try:

@@ -7,6 +7,7 @@ import pytest
 from runbook.engine import Container
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.events import Changed, Diagnosed, Event, Summed
+from runbook.releases.record import UPGRADE
 from runbook.stack import Stack
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
@@ -172,6 +173,13 @@ def test_settings_given_to_a_failed_run_are_said_to_stay(monkeypatch: pytest.Mon
     plays(monkeypatch, [], exit_code=255)
     with pytest.raises(CheckFailed, match="stays set for the next run: replicas=3"):
         release(Stack("local"), ["replicas=3"], MemoryEngine(), Progress())
+
+
+def test_an_upgrade_does_not_say_so_since_it_puts_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    plays(monkeypatch, [], exit_code=255)
+    with pytest.raises(CheckFailed) as raised:
+        release(Stack("local"), ["replicas=3"], MemoryEngine(), Progress(), how=UPGRADE)
+    assert "stays set" not in raised.value.message
 
 
 def test_what_cannot_be_cleared_away_is_left_to_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:

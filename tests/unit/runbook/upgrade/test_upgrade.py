@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 
 from infra.keys import KEYS, as_text
+from runbook import places
+from runbook.api import Api
 from runbook.errors import CheckFailed, EnvironmentMissing, UsageError
 from runbook.releases import record
 from runbook.releases.program import Program
 from runbook.releases.record import Entry, Release
 from runbook.stack import Setting, Stack
+from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
 from runbook.up.announce import announcements
-from runbook.upgrade import rollback
-from runbook.upgrade.flow import standing_images
+from runbook.upgrade import flow, rollback
+from runbook.upgrade.flow import in_force, look, standing_images
 from runbook.upgrade.preflight import BackupCheck, backup_checks, refuse_jump, refuse_unproven
 from runbook.upgrade.rollback import (
+    anchored,
     apply,
     catch_up,
     chosen,
@@ -200,3 +204,68 @@ def test_what_will_be_noticed_is_said_before() -> None:
     (said,) = announcements([container("db")], images, [])
     assert said.startswith("db is replaced for another image: decisions are spooled")
     assert list(announcements([balancer], {}, ["127.0.0.1:3000"])) == []
+
+
+def test_a_burst_replica_that_starts_spoils_no_upgrade() -> None:
+    burst = container("api", name="amas-local-api-burst-1", burst=True, health="starting")
+    ill = container("api", name="amas-local-api-0", health="starting")
+    with Api("http://127.0.0.1:1") as api:
+        seen = look(api, MemoryEngine(held=[burst, ill]), "local")
+    assert seen.ill == {"amas-local-api-0"}
+    assert set(seen.restarts) == {"amas-local-api-0"}
+
+
+def test_a_secret_on_the_command_line_is_refused_before_anything_is_done() -> None:
+    with pytest.raises(UsageError, match="a secret is never given on the command line"):
+        flow.upgrade(flow.Plan("local", ("keyRead=abc",)), MemoryEngine(), Progress())
+
+
+def test_an_engine_that_fails_while_it_is_watched_takes_the_upgrade_back(
+    monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
+    back: list[int] = []
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("the engine broke off")
+
+    monkeypatch.setattr(flow, "release", away)
+    monkeypatch.setattr(flow, "roll_back", lambda _stack, wanted, *_: back.append(wanted.number))
+    with pytest.raises(CheckFailed, match="was taken back: release 3 serves\nthe engine broke off"):
+        flow._forward(flow.Plan("local"), Stack("local"), STANDING, WELL, MemoryEngine(), Progress())
+    assert back == [3]
+    assert not (state_dir / "releases").exists()
+
+
+def test_a_setting_that_never_was_in_force_is_no_way_back() -> None:
+    released: dict[str, object] = {"settings": {"replicas": "2", "logLevel": "info", "tls": "off"}}
+    config = {"replicas": "5", "tls": "off", "newKey": "1"}
+    assert in_force(config, {"logLevel": "info"}, released) == {
+        "logLevel": "info",
+        "replicas": "2",
+        "tls": "off",
+    }
+    assert in_force(config, {}, {}) == config
+
+
+def test_paths_that_lead_out_of_the_checkout_lead_there_from_a_release_too(tmp_path: Path) -> None:
+    settings = {
+        "alertRulesFile": "../rules.yaml",
+        "tlsKeyFile": "../tls/key.pem",
+        "tlsCertificateFile": "a.pem",
+    }
+    found = anchored(settings)
+    assert found["tlsCertificateFile"] == "a.pem"
+    assert [found[name] for name in ("alertRulesFile", "tlsKeyFile")] == [
+        str(places.ROOT.parent / path) for path in ("rules.yaml", "tls/key.pem")
+    ]
+    (tmp_path / "program").mkdir()
+    (tmp_path / "images.json").write_text("{}")
+    with staged(tmp_path, {**settings, "tlsCertificateFile": "../tls/key.pem"}) as root:
+        assert not (root.parent / "tls").exists()
+
+
+def test_one_file_may_hold_certificate_and_key(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "images.json").write_text("{}")
+    with staged(tmp_path, {"tlsCertificateFile": "both.pem", "tlsKeyFile": "both.pem"}) as root:
+        assert (root / "both.pem").is_symlink()
