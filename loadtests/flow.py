@@ -138,7 +138,13 @@ def planned(order: Order, place: Place, now: datetime) -> tuple[Plan, Target, Ru
     told = watch.asked(place.service, watch.MONITORING)
     kind = str(told.get("environment"))
     made = plan(order, known, target, kind, now, secrets.token_hex(3))
-    return made, target, known.rules(kind), len(told["replicas"])
+    return made, target, known.rules(kind), serving(told)
+
+
+def serving(told: Mapping[str, Any]) -> int:
+    """Replicas that reported in their last turn; those that a roll took away are listed for a while."""
+    fresh_s = 1.5 * told["collector"]["intervalMs"] / 1000
+    return sum(1 for one in told["replicas"] if one["ageSeconds"] <= fresh_s)
 
 
 def looked_up(order: Order, place: Place, now: datetime) -> tuple[Plan, list[str]]:

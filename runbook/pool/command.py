@@ -111,6 +111,7 @@ def sessions_of(session: Statements) -> list[Session]:
             address=row["address"],
             state=str(row["state"]),
             state_s=float(row["state_s"] or 0.0),
+            may_be_ended=bool(row["may_be_ended"]),
         )
         for row in rows
     ]

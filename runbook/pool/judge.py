@@ -23,6 +23,8 @@ class Session:
     address: str | None
     state: str
     state_s: float
+    # By us: the backup's sessions and a superuser's are theirs to end.
+    may_be_ended: bool = True
 
     def is_of_service(self) -> bool:
         return self.role.startswith(SERVICE)
@@ -120,7 +122,10 @@ def to_relieve(
     return [
         one
         for one in sessions
-        if one.state == "idle" and one.state_s > idle_s and (pools or not is_pooled(one, living))
+        if one.may_be_ended
+        and one.state == "idle"
+        and one.state_s > idle_s
+        and (pools or not is_pooled(one, living))
     ]
 
 

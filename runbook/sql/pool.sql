@@ -15,7 +15,8 @@ SELECT
     a.application_name AS application,
     host(a.client_addr) AS address,
     coalesce(a.state, 'unknown') AS state,
-    extract(EPOCH FROM now() - a.state_change)::double precision AS state_s
+    extract(EPOCH FROM now() - a.state_change)::double precision AS state_s,
+    coalesce(pg_has_role(a.usesysid, 'MEMBER'), FALSE) AS may_be_ended
 FROM pg_stat_activity AS a
 WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
 ORDER BY state_s DESC NULLS LAST, a.pid ASC;

@@ -28,7 +28,7 @@ def test_a_pipelines_load_test_is_judged_told_kept_and_exported(stack: Stack, tm
     run_id = report["runs"][0]["plan"]["runId"]
 
     kept = stack.amas("db", "psql", "--", "-Atc", KEPT.format(run_id)).stdout.strip().split("|")
-    assert kept[:3] == [verdict, "2", "t"]
+    assert (kept[0], int(kept[1]) >= 2, kept[2]) == (verdict, True, "t"), "a roll of a moment ago is in it"
 
     def is_exported() -> bool:
         query = {"query": SERIES.format(kept[3])}

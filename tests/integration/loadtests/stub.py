@@ -168,7 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _told(stub: Stub, path: str) -> object:
     return {
-        "/api/about/monitoring": {"environment": stub.environment, "replicas": [{}]},
+        "/api/about/monitoring": {
+            "environment": stub.environment,
+            "collector": {"intervalMs": 30_000},
+            "replicas": [{"ageSeconds": 12.0}, {"ageSeconds": 75.0}],
+        },
         "/api/about/slo": {"at": "2026-01-01T00:00:00.000Z", "rows": OBJECTIVES},
         "/api/about/values": {"values": {"queue.size": {"value": 3, "samples": 1}}},
         "/api/alerts/active": stub.alerts(),

@@ -29,6 +29,8 @@ budgets = st.builds(Budget, most=st.integers(20, 1000), replicas=st.integers(1, 
 
 def test_a_forgotten_session_may_be_ended() -> None:
     assert to_relieve([FORGOTTEN], 600, LIVING, pools=False) == [FORGOTTEN]
+    not_ours = replace(FORGOTTEN, role="amas_backup", may_be_ended=False)
+    assert to_relieve([not_ours], 600, LIVING, pools=True) == []
 
 
 def test_a_living_replicas_pool_is_left_alone_unless_it_is_asked_for() -> None:
