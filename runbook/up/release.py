@@ -82,10 +82,10 @@ def release(
             words.append(f"stays set for the next run: {', '.join(settings)}")
         raise CheckFailed("\n".join(words), f"less {log}")
     forget_record(stack.name)
+    if stack.program is None:  # first: it is in force, whatever becomes of the rest
+        record.keep(stack.name, of_this_checkout(), stack.config(), how, datetime.now(UTC))
     bursts.finish()
     hand_in(stack.name, engine, progress)
-    if stack.program is None:
-        record.keep(stack.name, of_this_checkout(), stack.config(), how, datetime.now(UTC))
     progress.say(f"{report.count} resources changed" if report.count else "nothing to change")
     return report
 

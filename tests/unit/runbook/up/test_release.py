@@ -207,3 +207,19 @@ def test_what_cannot_be_cleared_away_is_left_to_the_next_run(monkeypatch: pytest
 )
 def test_a_finished_job_is_well_and_a_stopped_service_is_not(changes: dict[str, object], ill: bool) -> None:
     assert is_ill(container("api", **changes)) is ill
+
+
+def test_a_release_in_force_is_written_down_even_when_the_backup_does_not_take_its_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[str] = []
+
+    def refuse(*_: object) -> None:
+        raise CheckFailed("the configuration was not handed to the backup")
+
+    plays(monkeypatch, [])
+    monkeypatch.setattr("runbook.releases.record.keep", lambda stack, *_: kept.append(stack))
+    monkeypatch.setattr("runbook.up.release.hand_in", refuse)
+    with pytest.raises(CheckFailed, match="not handed to the backup"):
+        release(Stack("local"), [], MemoryEngine(), Progress())
+    assert kept == ["local"]
