@@ -49,7 +49,7 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """Without a schedule it only ran by hand, or is run no more: it cannot be late then."""
+    """Without a schedule it only ran by hand, or is run no more: nobody waits for it then."""
 
     name: str
     schedule: Schedule | None
@@ -102,14 +102,17 @@ class Jobs:
         self._read_at = self._now()
 
     async def facts(self) -> dict[str, Measured]:
-        """How late and whether failed, by job; of a job that is not known there is no data."""
+        """How late and whether failed, by job; of a job that is not known there is no data.
+
+        A failure of one that is run no more is past: no run will ever end the alert for it.
+        """
         now = self._now()
         found: dict[str, Measured] = {}
         for name in (*WATCHED, OTHER):
             jobs = [one for one in self.standing if _told_as(one) == name]
             if jobs:
                 found[f"job.{name}.late_s"] = (max(one.late_s(now) for one in jobs), 1)
-                found[f"job.{name}.failed"] = (float(any(one.failed for one in jobs)), 1)
+                found[f"job.{name}.failed"] = (float(any(one.failed for one in jobs if one.schedule)), 1)
         return found
 
     def late_s(self) -> dict[str, float]:

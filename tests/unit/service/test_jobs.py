@@ -111,6 +111,11 @@ async def test_each_watched_job_has_its_facts_and_the_others_share_the_worst() -
     }
 
 
+async def test_the_failure_of_a_job_that_is_run_no_more_is_past() -> None:
+    jobs = await jobs_of(job("autoscaler", run(1, "failed"), scheduled=False))
+    assert await jobs.facts() == {"job.autoscaler.late_s": (0, 1), "job.autoscaler.failed": (0, 1)}
+
+
 async def test_while_the_database_is_away_what_was_known_stands() -> None:
     reads = Reads({"standing_jobs": [row(job("backup", run(25)))]})
     jobs = Jobs(reads, lambda: NOW, lambda _: None)
