@@ -94,7 +94,7 @@ def test_a_service_that_is_hopeless_is_not_loaded_to_the_end(tmp_path: Path) -> 
     outcome = outcome_of(Stub(fail_every=1, unannounced=True), tmp_path)
     assert outcome.verdict.word == "failed"
     assert outcome.ended.exit_code == k6.CROSSED
-    assert states(outcome, "not judged") == {"requests due"}
+    assert states(outcome, "not judged") == {"ended early"}
 
 
 @pytest.mark.parametrize(("stall", "word"), [((0.5, 0.75), "invalid"), ((0.5, 1.5), "failed")])
