@@ -101,7 +101,7 @@ def alone(target: str, port: int) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
-    """Read by whoever runs tests here: a lock needs no right to write, and whoever came first may be another."""
+    """Opened to read: that is enough to lock it, and whoever made it may have been another user."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o644))
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

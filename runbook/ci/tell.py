@@ -15,9 +15,7 @@ def verdict(runs: Sequence[Facts]) -> str:
     return next((word for word in ("invalid", "failed") if word in words), "passed" if runs else "invalid")
 
 
-def summary(
-    runs: Sequence[Facts], answer: str, comments: Sequence[str], missing: str | None = None
-) -> str:
+def summary(runs: Sequence[Facts], answer: str, comments: Sequence[str], missing: str | None = None) -> str:
     """Markdown: one line a run, then what each says of itself; `answer` is the baseline's."""
     lines = [
         f"# Load test: {'broken off' if missing else verdict(runs)}",

@@ -51,4 +51,4 @@ def test_production_is_not_loaded_while_nobody_can_say_that_no_alert_fires(
     kind: str, in_a_row: int, reason: str | None
 ) -> None:
     observer = Watch(Odd(None), (), unanswered_in_a_row=in_a_row)
-    assert flow._reason_to_stop(replace(planned(), kind=kind), observer) == reason  # noqa: SLF001
+    assert flow._reason_to_stop(replace(planned(), kind=kind), observer) == reason

@@ -51,7 +51,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[Outcome | AmasError]:
             raise end
         return end
 
-    monkeypatch.setattr(command.flow, "load_test", load_test)
+    monkeypatch.setattr("loadtests.flow.load_test", load_test)
     monkeypatch.setattr(command, "opened", lambda *_: SimpleNamespace(url="http://127.0.0.1:3000"))
     monkeypatch.setattr(command, "keep_all", lambda _, runs: [f"kept {len(runs)}"])
     return coming
@@ -67,9 +67,7 @@ def test_a_run_that_breaks_off_takes_none_before_it_along(
     assert text.startswith("# Load test: broken off\n\nWithout a verdict, run 2: the service is away\n")
 
 
-def test_a_first_run_that_breaks_off_is_the_error(
-    tmp_path: Path, ends: list[Outcome | AmasError]
-) -> None:
+def test_a_first_run_that_breaks_off_is_the_error(tmp_path: Path, ends: list[Outcome | AmasError]) -> None:
     ends.append(AmasError("the service is away"))
     with pytest.raises(AmasError, match="is away"):
         command.run_all("local", Order("mixed", "smoke", ""), 3, tmp_path)
