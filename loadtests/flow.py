@@ -117,7 +117,7 @@ class _Ready:
 def load_test(order: Order, place: Place, now: datetime, wishes: Wishes) -> Outcome:
     """Plan, guard, prepare, send, count, judge, purge, tell; the run's rows go whatever comes of it."""
     target = (place.catalog or catalog()).target(_host(order.url))
-    with results.alone(place.results, target.name):
+    with k6.ended_as_by_hand(), results.alone(target.name, _port(order.url)):
         ready = prepared(order, place, target, now, wishes)
         place.teller.tell(f"load test {ready.plan.run_id} begins: {_sentence(ready.plan)}")
         try:
@@ -151,8 +151,9 @@ def looked_up(order: Order, place: Place, now: datetime) -> tuple[Plan, list[str
     """The plan, and why it would be refused; nothing is sent, and nothing kept."""
     known = place.catalog or catalog()
     try:
-        with results.alone(place.results, known.target(_host(order.url)).name):
-            ready = prepared(order, place, known.target(_host(order.url)), now, Wishes())
+        target = known.target(_host(order.url))
+        with results.alone(target.name, _port(order.url)):
+            ready = prepared(order, place, target, now, Wishes())
     except UsageError as refused:
         return planned(order, place, now)[0], refused.message.splitlines()[1:] or [refused.message]
     _forget(ready.folder)
@@ -171,7 +172,7 @@ def prepared(order: Order, place: Place, target: Target, now: datetime, wishes: 
             environment=made.kind,
             needed=needed,
             active_alerts=[one.metric for one in watch.active(place.service)],
-            passed_users=results.passed_users(place.results, target.name, now),
+            passed_users=results.passed_users(place.results, made, now),
         )
         waived = guard.refuse(made, target, rules, situation, wishes.override)
     except AmasError:
@@ -185,6 +186,7 @@ def _sent_and_judged(ready: _Ready, place: Place, *, keep: bool) -> Outcome:
     begun = watch.asked(place.service, watch.OBJECTIVES)
     _clear_cache(ready.plan, place)
     left: int | None = None
+    unpurged: str | None = None
     try:
         ended, observer = _sent(ready, place, before)
         result = summary.read(ready.folder.summary, ready.plan)
@@ -192,8 +194,8 @@ def _sent_and_judged(ready: _Ready, place: Place, *, keep: bool) -> Outcome:
             found = _looked_at(ready.plan, place, observer, begun, result)
     finally:
         if not keep:
-            left = _purged(ready.plan, place)
-    found = replace(found, left=left)
+            left, unpurged = _purged(ready.plan, place)
+    found = replace(found, left=left, unpurged=unpurged)
     thrown = k6.script_errors(ready.folder.log)
     return Outcome(
         plan=ready.plan,
@@ -224,9 +226,11 @@ def _sent(ready: _Ready, place: Place, before: Sequence[Alert]) -> tuple[k6.Ende
 
 def _reason_to_stop(plan: Plan, observer: Watch) -> str | None:
     """Section 9.2: real users are there too, so the first alert ends it. Elsewhere it is counted."""
-    if plan.kind == PRODUCTION and observer.fired:
+    if plan.kind != PRODUCTION:
+        return None
+    if observer.fired:
         return f"an alert fired: {observer.fired[0]}"
-    return None
+    return "whether an alert fires is no longer answered" if observer.is_blind else None
 
 
 def _said(plan: Plan, progress: Progress) -> Callable[[list[live.Sample]], None]:
@@ -278,9 +282,13 @@ def _looked_at(
     )
 
 
-def _purged(plan: Plan, place: Place) -> int:
+def _purged(plan: Plan, place: Place) -> tuple[int | None, str | None]:
+    """The rows that are left, or why nobody knows: what was measured is not lost for that."""
     with place.progress.step("purge the run"):
-        return aftermath.purge(place.service, plan.run_id, place.clock)
+        try:
+            return aftermath.purge(place.service, plan.run_id, place.clock), None
+        except AmasError as error:
+            return None, error.message
 
 
 def _sentence(plan: Plan) -> str:
@@ -302,3 +310,8 @@ def _host(url: str) -> str:
     if parts.username is not None or parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError("the address must be scheme, host and port only, such as http://127.0.0.1:3000")
     return parts.hostname
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)

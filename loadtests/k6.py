@@ -167,7 +167,7 @@ def run(
     words = ["run", "--quiet", "--no-color", "--address", f"127.0.0.1:{port}", "--include-system-env-vars"]
     words += [f"--log-output=file={folder.log}", "--log-format=json", str(command.script)]
     started = time.monotonic()
-    with _terminated(), (folder.path / "k6.out").open("wb") as out:
+    with ended_as_by_hand(), (folder.path / "k6.out").open("wb") as out:
         process = subprocess.Popen(
             [*command.program, *words],
             env=command.environment,
@@ -304,8 +304,8 @@ def span_s(text: str) -> float:
 
 
 @contextlib.contextmanager
-def _terminated() -> Iterator[None]:
-    """A SIGTERM ends the run as Ctrl-C does, with its rows purged and its verdict written."""
+def ended_as_by_hand() -> Iterator[None]:
+    """A SIGTERM ends what is inside as Ctrl-C does, so that the run's rows are purged."""
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt

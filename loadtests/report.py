@@ -30,6 +30,13 @@ def write_all(outcome: Outcome, compared: Compared | None) -> None:
     results.write(folder / results.SUMMARY, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
+def told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of summary.json what a reader of one answer needs: without k6's options and a sample a second."""
+    plan = {name: value for name, value in facts["plan"].items() if name != "k6"}
+    generator = {name: value for name, value in facts["generator"].items() if name != "samples"}
+    return {**facts, "plan": plan, "generator": generator}
+
+
 def text(outcome: Outcome, compared: Compared | None = None) -> str:
     """At most 25 lines, the verdict first; 60 columns where the words allow it."""
     plan, result = outcome.plan, outcome.result

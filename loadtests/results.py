@@ -68,26 +68,40 @@ def kept(root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def passed_users(root: Path, target: str, now: datetime) -> int:
-    """The most users of a closed run that passed at this target within a day."""
+def passed_users(root: Path, plan: Plan, now: datetime) -> int:
+    """The most users of a closed run that passed within a day: of this test, here, and not a shorter one.
+
+    Another service may stand behind the same host, such as the loopback address: it has to be of the kind.
+    """
+    facts = plan.facts()
     found = [
         int(one["plan"]["users"])
         for one in kept(root)
         if one["verdict"] == "passed"
-        and one["plan"]["target"] == target
+        and all(one["plan"][name] == facts[name] for name in ("target", "kind", "test"))
         and one["plan"]["users"]
+        and one["plan"]["duration_s"] >= facts["duration_s"]
         and timedelta() <= now - datetime.fromisoformat(one["plan"]["at"]) <= PASSED_WITHIN
     ]
     return max(found, default=0)
 
 
 @contextlib.contextmanager
-def alone(root: Path, target: str) -> Iterator[None]:
-    """One run a target: two would measure each other."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / f".{target}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another load test runs at {target!r}: nothing was sent") from None
+def alone(target: str, port: int) -> Iterator[None]:
+    """One run a target and port from this machine, wherever results go: two would measure each other."""
+    descriptor = _lock(Path(tempfile.gettempdir()) / f"amas-loadtest-{target}-{port}.lock")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another load test runs at {target!r}: nothing was sent") from None
+    else:
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """Opened to read: that is enough to lock it, and whoever made it may have been another user."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o644))
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

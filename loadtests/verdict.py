@@ -36,6 +36,7 @@ class Found:
     most_queued: float = 0.0
     most_spooled: float = 0.0
     left: int | None = None
+    unpurged: str | None = None
     unanswered: str | None = None
 
 
@@ -109,8 +110,18 @@ def _of_the_measuring(plan: Plan, ended: Ended, result: Result) -> Iterator[Chec
     yield _dropped(plan, result)
     if result.late_p95_ms is not None:
         yield _late(plan, result, result.late_p95_ms)
-    if plan.due is not None:
-        yield _achieved(plan.due, cut=ended.elapsed_s < plan.duration_s, result=result)
+    if ended.elapsed_s < plan.duration_s:
+        yield _cut(plan, ended, result)
+    elif plan.due is not None:
+        yield _achieved(plan.due, result)
+
+
+def _cut(plan: Plan, ended: Ended, result: Result) -> Check:
+    """k6 ends early what is hopeless, and then a limit is broken; with none broken the rest is unknown."""
+    stopped = ended.stopped_because  # which has a line of its own
+    broken = stopped or any(one.state == "failed" for one in _of_the_limits(plan, result))
+    found, wanted = f"after {ended.elapsed_s:.0f} s", f"to run for {plan.duration_s:g} s"
+    return Check("ended early", "not judged" if broken else "invalid", found, wanted)
 
 
 def _late(plan: Plan, result: Result, late_ms: float) -> Check:
@@ -135,14 +146,11 @@ def _dropped(plan: Plan, result: Result) -> Check:
     return Check("requests dropped", "failed" if broken else "invalid", found, wanted)
 
 
-def _achieved(due: float, *, cut: bool, result: Result) -> Check:
+def _achieved(due: float, result: Result) -> Check:
     """Without those dropped, which have a line of their own."""
     sent = result.iterations + result.dropped
     share, wanted = sent / due, f">= {LEAST_ACHIEVED_SHARE:.0%} of {due:.0f}"
     told = f"{sent} ({share:.1%})"
-    if cut:
-        # A limit that could no longer be kept ended it: that is the verdict then.
-        return Check("requests due", "not judged", f"{told}, stopped early", wanted)
     # One or two may fall to the other side of the last moment.
     return _invalid_unless("requests due", sent >= LEAST_ACHIEVED_SHARE * due - 1, told, wanted)
 
@@ -173,11 +181,13 @@ def _hits(least: float, result: Result) -> Check:
 
 
 def good_rate(plan: Plan, result: Result) -> float:
-    """The highest step that kept every limit, with all below it."""
+    """The highest step that kept every limit to its end, with all below it."""
+    due = {one.rate: one.requests for one in plan.scenarios}
     good = 0.0
     for step in result.steps:
         kept = step.p95_ms < plan.limits.p95_ms and step.p99_ms < plan.limits.p99_ms
-        if not kept or step.error_share >= plan.limits.error_share or step.dropped:
+        held = step.requests >= LEAST_ACHIEVED_SHARE * due[step.rate] - 1
+        if not (kept and held) or step.error_share >= plan.limits.error_share or step.dropped:
             break
         good = step.rate
     return good
@@ -190,7 +200,7 @@ def _highest(plan: Plan, result: Result) -> Check:
     if last.rate == good:
         return Check("highest good rate", "ok", f"{good:g}/s, nothing gave way", "a rate")
     what = (
-        f"at {last.rate:g}/s P95 {last.p95_ms:.0f} ms, P99 {last.p99_ms:.0f} ms, "
+        f"at {last.rate:g}/s {last.requests:,} requests, P95 {last.p95_ms:.0f} ms, P99 {last.p99_ms:.0f} ms, "
         f"{last.error_share:.1%} errors, {last.dropped} dropped"
     )
     return Check("highest good rate", "ok", f"{good:g}/s; {what}", "a rate")
@@ -225,7 +235,9 @@ def _of_the_service(found: Found) -> Iterator[Check]:
     ]
     told = ", ".join(breached) or "none breached by it"
     yield _failed_unless("objectives of other traffic", not breached, told, "none breached by it")
-    if found.left is not None:
+    if found.unpurged:
+        yield Check("rows left after the purge", "failed", f"unknown: {found.unpurged}", "0")
+    elif found.left is not None:
         yield _failed_unless("rows left after the purge", found.left == 0, f"{found.left:,}", "0")
 
 

@@ -9,6 +9,8 @@ from runbook.api import Answer
 from runbook.errors import AmasError
 
 EVERY_S = 2.0
+# So many looks in a row without an answer: nobody can say that no alert fires.
+MOST_UNANSWERED = 5
 ACTIVE, HISTORY = "/api/alerts/active", "/api/alerts/history"
 VALUES, OBJECTIVES = "/api/about/values", "/api/about/slo"
 MONITORING = "/api/about/monitoring"
@@ -43,6 +45,7 @@ class Watch:
     most_spooled: float = 0.0
     looks: int = 0
     unanswered: int = 0
+    unanswered_in_a_row: int = 0
     _fired: dict[str, Alert] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -54,6 +57,10 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+
+    @property
+    def is_blind(self) -> bool:
+        return self.unanswered_in_a_row >= MOST_UNANSWERED
 
     @property
     def fired(self) -> list[Alert]:
@@ -72,8 +79,11 @@ class Watch:
             self.looks += 1
             try:
                 self.look()
-            except AmasError:
+            except (AmasError, LookupError, TypeError, ValueError, AttributeError):  # or of another shape
                 self.unanswered += 1
+                self.unanswered_in_a_row += 1
+            else:
+                self.unanswered_in_a_row = 0
 
 
 def active(service: Service) -> list[Alert]:

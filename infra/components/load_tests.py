@@ -12,6 +12,9 @@ from infra.images import Images
 LIMIT_S = 9000
 # A tmpfs of the container's own; what is kept is in the database.
 RESULTS = "/tmp/results"  # noqa: S108
+# Who gets the alerts is told before and after (section 9.1).
+WEBHOOK = "alertWebhookUrl"
+WEBHOOK_FILE = "/secrets/loadtest_webhook"
 
 
 def jobs(config: Config) -> list[Job]:
@@ -31,7 +34,12 @@ def jobs(config: Config) -> list[Job]:
 def secrets(config: Config) -> dict[str, pulumi.Input[str]]:
     if not jobs(config):
         return {}
-    return {"ingest_key": config.held_key("keyIngest"), "admin_key": config.held_key("keyAdmin")}
+    keys: dict[str, pulumi.Input[str]] = {
+        "ingest_key": config.held_key("keyIngest"),
+        "admin_key": config.held_key("keyAdmin"),
+    }
+    webhook = config.optional_secret(WEBHOOK)
+    return keys if webhook is None else {**keys, "loadtest_webhook": webhook}
 
 
 def environment(config: Config, images: Images) -> Mapping[str, str]:
@@ -42,4 +50,5 @@ def environment(config: Config, images: Images) -> Mapping[str, str]:
         "AMAS_INGEST_KEY_FILE": "/secrets/ingest_key",
         "AMAS_ADMIN_KEY_FILE": "/secrets/admin_key",
         "AMAS_RELEASE": images.tags["service"].partition(":")[2],
+        **({} if config.optional_secret(WEBHOOK) is None else {"AMAS_LOADTEST_WEBHOOK_FILE": WEBHOOK_FILE}),
     }

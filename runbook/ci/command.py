@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from loadtests.plan import Order
 from runbook import terminal
 from runbook.ci import tell
 from runbook.engine import connect
+from runbook.errors import AmasError
 from runbook.load_runs.keep import keep_all
 from runbook.loadtest.command import Profile, Test, against_baseline, exit_code
 from runbook.loadtest.place import opened
@@ -54,15 +56,18 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     one, to GITHUB_STEP_SUMMARY; annotations are printed where GITHUB_ACTIONS is true.
     """
     stand_up(stack, Progress())
-    outcomes = run_all(stack, Order(test, profile, ""), repeat, out)
+    series = run_all(stack, Order(test, profile, ""), repeat, out)
+    outcomes = series.outcomes
     compared = against_baseline(outcomes)
     report.write_all(outcomes[-1], compared)
     runs = [results.read(one.folder) for one in outcomes]
     answer = compared.answer if compared else NO_BASELINE
     comments = [(one.folder / report.COMMENT).read_text(encoding="utf-8") for one in outcomes]
-    show_summary(tell.summary(runs, answer, comments), out, os.environ)
+    show_summary(tell.summary(runs, answer, comments, series.missing), out, os.environ)
     told = tell.annotations(runs, answer) if os.environ.get("GITHUB_ACTIONS") == "true" else []
-    _show(runs, answer, out, [*told, *keep_all(stack, runs)], as_json=as_json)
+    _show([report.told(one) for one in runs], answer, out, [*told, *series.said], as_json=as_json)
+    if series.broken:
+        raise series.broken
     code = exit_code(outcomes, compared, required=require_baseline)
     if code:
         raise typer.Exit(code)
@@ -78,17 +83,38 @@ def stand_up(stack: str, progress: Progress) -> None:
     up.bring_up(up.Plan(stack, (), with_smoke=True, prepare_only=False), progress)
 
 
-def run_all(stack: str, wanted: Order, repeat: int, out: Path) -> list[Outcome]:
-    """The last one may be cut short."""
+@dataclass
+class Series:
+    """Runs that ended; `broken` is why one after them did not."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    broken: AmasError | None = None
+
+    @property
+    def missing(self) -> str | None:
+        return f"run {len(self.outcomes) + 1}: {self.broken.message}" if self.broken else None
+
+
+def run_all(stack: str, wanted: Order, repeat: int, out: Path) -> Series:
+    """The last one may be cut short. One that breaks off takes none before it along."""
     place = opened(stack, None, out)
     order = Order(wanted.test, wanted.profile, place.url)
-    outcomes: list[Outcome] = []
-    for _ in range(repeat):
-        outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes()))
-        report.write_all(outcomes[-1], None)
-        if outcomes[-1].ended.interrupted:
+    series = Series()
+    while len(series.outcomes) < repeat:
+        try:
+            outcome = flow.load_test(order, place, datetime.now(UTC), Wishes())
+        except AmasError as error:
+            if not series.outcomes:
+                raise
+            series.broken = error
             break
-    return outcomes
+        series.outcomes.append(outcome)
+        report.write_all(outcome, None)
+        series.said += keep_all(stack, [outcome.facts()])
+        if outcome.ended.interrupted:
+            break
+    return series
 
 
 def show_summary(text: str, out: Path, environ: Mapping[str, str]) -> None:

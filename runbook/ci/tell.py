@@ -15,11 +15,12 @@ def verdict(runs: Sequence[Facts]) -> str:
     return next((word for word in ("invalid", "failed") if word in words), "passed" if runs else "invalid")
 
 
-def summary(runs: Sequence[Facts], answer: str, comments: Sequence[str]) -> str:
+def summary(runs: Sequence[Facts], answer: str, comments: Sequence[str], missing: str | None = None) -> str:
     """Markdown: one line a run, then what each says of itself; `answer` is the baseline's."""
     lines = [
-        f"# Load test: {verdict(runs)}",
+        f"# Load test: {'broken off' if missing else verdict(runs)}",
         "",
+        *([f"Without a verdict, {missing}", ""] if missing else []),
         f"Against the baseline: **{answer}**",
         "",
         "| run | verdict | requests/s | P95 | P99 | errors |",

@@ -130,6 +130,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     for _ in range(repeat):
         outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes(override, keep)))
         report.write_all(outcomes[-1], None)
+        for problem in keep_all(stack, [outcomes[-1].facts()]):  # a later one may never end
+            place.progress.say(problem)
         if outcomes[-1].ended.interrupted:
             break
     last = outcomes[-1]
@@ -137,10 +139,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     report.write_all(last, compared)
     if summary:
         report.copy_text(last, compared, summary)
-    runs = [results.read(one.folder) for one in outcomes]
-    for problem in keep_all(stack, runs):
-        place.progress.say(problem)
     if as_json:
+        runs = [report.told(results.read(one.folder)) for one in outcomes]
         terminal.show_json(runs if repeat > 1 else runs[0])
     else:
         terminal.show_lines([*report.text(last, compared).splitlines(), f"report: {last.folder}"])

@@ -4,6 +4,7 @@ import pytest
 
 from infra.keys import CRON, KEYS
 from runbook.jobs.crontab import jobs_of
+from runbook.loadtest import place
 from tests.infra.conftest import Run
 from tests.infra.test_program import environment, uploads
 from tests.verbs import parsed
@@ -48,10 +49,16 @@ def test_the_scheduler_has_the_keys_for_load_tests_only_where_it_runs_them(run: 
     kept = {"read_key", "metrics_key", "jobs_password"}
     assert uploads(run(), "scheduler-secrets").keys() == kept
     scheduled = run(loadTestSchedule="0 3 * * 5")
-    assert uploads(scheduled, "scheduler-secrets").keys() == kept | {"ingest_key", "admin_key"}
+    assert uploads(scheduled, "scheduler-secrets").keys() == kept | {
+        "ingest_key",
+        "admin_key",
+        "loadtest_webhook",
+    }
     given = environment(scheduled.containers["scheduler"])
     assert given["AMAS_INGEST_KEY_FILE"] == "/secrets/ingest_key"
     assert given["AMAS_RELEASE"]
+    assert given["AMAS_LOADTEST_WEBHOOK_FILE"] == "/secrets/loadtest_webhook"
+    assert {name for name in given if name.startswith("AMAS_LOADTEST")} <= {place.WEBHOOK_FILE}
 
 
 @pytest.mark.parametrize(

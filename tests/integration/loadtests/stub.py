@@ -54,6 +54,7 @@ class Stub:
     lose_every: int = 0
     alert_after_s: float | None = None
     keeps_rows: bool = False
+    refuses_purge: bool = False
     url: str = ""
     stored: dict[str, set[str]] = field(default_factory=dict)
     purged: int = 0
@@ -124,6 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.stub.seen.append(("DELETE", self.path))
         if self.path == "/api/cache/insights":
             self._answer(204, None)
+            return
+        if self.stub.refuses_purge:
+            self._answer(503, {"title": "busy"})
             return
         run_id = self.path.rpartition("/")[2]
         gone = len(self.stub.stored.get(run_id, ()))

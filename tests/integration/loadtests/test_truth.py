@@ -81,8 +81,18 @@ def test_a_good_service_passes(tmp_path: Path, test: str) -> None:
         (Stub(lose_every=20), {"decisions stored", "drained"}),
         (Stub(alert_after_s=1.0), {"alerts fired"}),
         (Stub(keeps_rows=True), {"rows left after the purge"}),
+        (Stub(refuses_purge=True), {"rows left after the purge"}),
     ],
-    ids=["stalls", "refuses", "breaks", "dies for a while", "loses", "alerts", "keeps the rows"],
+    ids=[
+        "stalls",
+        "refuses",
+        "breaks",
+        "dies for a while",
+        "loses",
+        "alerts",
+        "keeps the rows",
+        "refuses to purge",
+    ],
 )
 def test_a_bad_service_fails(tmp_path: Path, stub: Stub, failed: set[str]) -> None:
     outcome = outcome_of(stub, tmp_path)
@@ -94,7 +104,7 @@ def test_a_service_that_is_hopeless_is_not_loaded_to_the_end(tmp_path: Path) -> 
     outcome = outcome_of(Stub(fail_every=1, unannounced=True), tmp_path)
     assert outcome.verdict.word == "failed"
     assert outcome.ended.exit_code == k6.CROSSED
-    assert states(outcome, "not judged") == {"requests due"}
+    assert states(outcome, "not judged") == {"ended early"}
 
 
 @pytest.mark.parametrize(("stall", "word"), [((0.5, 0.75), "invalid"), ((0.5, 1.5), "failed")])

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 import yaml
 
 from infra.keys import KEYS, OneOf
-from loadtests.catalog import TESTS, catalog
+from loadtests.catalog import TESTS, Target, catalog
+from loadtests.plan import Order, plan
+from loadtests.verdict import DRAIN_WITHIN_S
 from tests.verbs import parsed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,6 +23,9 @@ FOLDER = ROOT / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 # What every runner has; everything else must be in this checkout.
 RUNNERS_OWN = {"cd", "gh", "sha256sum"}
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+# Tools and images where none are kept, and the stack up.
+BUILD_S = 45 * 60
 # Rights that a job may be given, by workflow.
 READ, WRITE = ("contents", "read"), ("contents", "write")
 RIGHTS = {"check": {READ}, "load": {READ}, "release": {READ, WRITE}}
@@ -85,8 +91,19 @@ def of_job(job: dict[str, Any]) -> Iterator[list[str]]:
 @each
 def test_every_job_ends_in_time_on_a_named_system(path: Path) -> None:
     for job in workflow(path)["jobs"].values():
-        assert job["timeout-minutes"] <= 150
+        assert job["timeout-minutes"] <= 240
         assert re.fullmatch(r"ubuntu-\d\d\.04", job["runs-on"])
+
+
+def test_every_profile_on_offer_ends_in_time() -> None:
+    made = workflow(FOLDER / "load.yml")
+    offered = made[True]["workflow_dispatch"]["inputs"]["profile"]["options"]
+    (words,) = (words for words in commands(FOLDER / "load.yml") if "loadtest" in words)
+    repeat = int(words[words.index("--repeat") + 1])
+    for profile in offered:
+        planned = plan(Order("mixed", profile, ""), catalog(), Target("x", "y", ()), "z", AT, "m")
+        needed_s = BUILD_S + repeat * (planned.wall_limit_s + DRAIN_WITHIN_S)
+        assert needed_s <= 60 * made["jobs"]["load"]["timeout-minutes"], profile
 
 
 @each

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import k6
+from loadtests import flow, k6
+from loadtests.flow import Place, Wishes
 from loadtests.guard import Needed
 from loadtests.k6 import Command, Ended, Folder, Keys
-from loadtests.plan import Plan
+from loadtests.plan import Order, Plan
+from loadtests.tell import Teller
+from runbook.api import Api
+from runbook.api import Keys as ApiKeys
 from runbook.errors import CheckFailed, EnvironmentMissing
-from tests.unit.loadtests.testing_facts import planned
+from runbook.terminal import Progress
+from tests.unit.loadtests.testing_facts import AT, planned
 
 FAKE = """
 import os, signal, sys, time
@@ -124,3 +129,19 @@ def test_what_scripts_threw_is_found_in_the_log(tmp_path: Path) -> None:
         "half a li"
     )
     assert k6.script_errors(log) == ["Error: boom"]
+
+
+def test_a_signal_ends_what_comes_before_and_after_the_load_as_ctrl_c_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(
+        service=Api("http://127.0.0.1:1", ApiKeys()), keys=Keys(), k6="k6", results=tmp_path,
+        progress=Progress(), teller=Teller(), url="http://127.0.0.1:1",
+    )  # fmt: skip
+    monkeypatch.setattr(flow, "prepared", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            flow.load_test(Order("mixed", "smoke", place.url), place, AT, Wishes())
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -11,11 +11,15 @@ import pytest
 
 from loadtests import baseline, report, results
 from loadtests.baseline import Compared
+from loadtests.catalog import catalog
 from loadtests.flow import Outcome
 from loadtests.k6 import Ended
+from loadtests.live import Sample
 from loadtests.summary import Result, Step
-from loadtests.verdict import Found, good_rate
+from loadtests.verdict import Found, good_rate, judge
 from runbook.errors import EnvironmentMissing, UsageError
+from runbook.jobs.record import MOST_DETAIL_BYTES, detail_of
+from runbook.jobs.record import Outcome as JobOutcome
 from runbook.loadtest.command import exit_code
 from tests.unit.loadtests.testing_facts import ALERT, AT, ENDED, FOUND, OBJECTIVES, RESULT, outcome, planned
 
@@ -70,6 +74,7 @@ def test_an_end_that_is_off_is_the_reason(tmp_path: Path, ended: Ended, word: st
     [
         (replace(FOUND, fired=(ALERT,)), "failed", "alerts fired"),
         (replace(FOUND, left=3), "failed", "rows left after the purge"),
+        (replace(FOUND, left=None, unpurged="503"), "failed", "rows left after the purge"),
         (replace(FOUND, drained_s=None), "failed", "drained"),
         (replace(FOUND, stored=None, unanswered="no answer"), "invalid", "decisions stored"),
         (
@@ -110,9 +115,24 @@ def test_the_highest_good_rate_is_the_last_step_before_a_limit_broke() -> None:
         Step(100, 3000, 20, 40, 0.0, 0),
         Step(200, 6000, 30, 60, 0.0, 0),
         Step(300, 9000, 900, 1200, 0.0, 0),
-        Step(400, 9000, 10, 10, 0.0, 0),
+        Step(400, 12000, 10, 10, 0.0, 0),
     )
     assert good_rate(planned("breakpoint"), replace(RESULT, steps=steps)) == 200
+
+
+def test_a_step_that_was_cut_short_is_no_good_rate_and_something_gave_way(tmp_path: Path) -> None:
+    steps = (Step(100, 3000, 20, 40, 0.0, 0), Step(200, 2100, 30, 60, 0.0, 0))
+    one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
+    found = next(check.found for check in one.verdict.checks if check.name == "highest good rate")
+    assert found.startswith("100/s; at 200/s 2,100 requests")
+
+
+@pytest.mark.parametrize("profile", ["smoke", "seed"])
+def test_a_run_that_ended_early_with_no_limit_broken_is_invalid(profile: str) -> None:
+    made = planned(profile)
+    early = replace(ENDED, exit_code=99, elapsed_s=made.duration_s / 2)
+    assert judge(made, early, RESULT, (), FOUND).word == "invalid"
+    assert judge(made, early, replace(RESULT, error_share=0.6), (), FOUND).word == "failed"
 
 
 def test_everything_is_written_and_can_be_read_again(tmp_path: Path) -> None:
@@ -130,6 +150,15 @@ def test_everything_is_written_and_can_be_read_again(tmp_path: Path) -> None:
     page = (tmp_path / report.PAGE).read_text()
     assert "http" not in page.replace("http://127.0.0.1:3000", "").replace("http-equiv", "")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("profile", catalog().profiles)
+def test_the_answer_of_an_hour_fits_where_a_job_keeps_it(tmp_path: Path, profile: str) -> None:
+    hour = replace(ENDED, samples=[Sample(at, at * 1000, 0.1, 1.5, 2.5, 100, 0) for at in range(3600)])
+    facts = json.loads(json.dumps(outcome(tmp_path, profile=profile, ended=hour).facts()))
+    told = json.dumps(report.told(facts), indent=2)
+    assert len(told.encode()) < MOST_DETAIL_BYTES
+    assert detail_of(told.encode(), "", JobOutcome.FAILED)["verdict"] == facts["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -208,15 +237,32 @@ def test_what_passed_counts_for_a_day(tmp_path: Path) -> None:
     plan = replace(planned("seed", users=50), at=AT)
     report.write_all(replace(one, plan=plan), None)
     assert one.verdict.word == "passed", one.verdict.reasons
-    assert results.passed_users(tmp_path, "local", AT + timedelta(hours=1)) == 50
-    assert results.passed_users(tmp_path, "local", AT + timedelta(hours=25)) == 0
-    assert results.passed_users(tmp_path, "production", AT + timedelta(hours=1)) == 0
+    assert results.passed_users(tmp_path, plan, AT + timedelta(hours=1)) == 50
+    assert results.passed_users(tmp_path, plan, AT + timedelta(hours=25)) == 0
 
 
-def test_two_runs_at_one_target_at_a_time_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changed", [{"target": "production"}, {"kind": "production"}, {"test": "ingest"}], ids=str
+)
+def test_what_passed_elsewhere_or_asked_for_something_else_is_no_word_for_production(
+    tmp_path: Path, changed: dict[str, str]
+) -> None:
+    passed = planned("seed", users=50)
+    report.write_all(replace(outcome(results.begun(tmp_path, passed), profile="seed"), plan=passed), None)
+    wanted = replace(passed, **changed)  # type: ignore[arg-type]
+    assert results.passed_users(tmp_path, wanted, AT) == 0
+    assert results.passed_users(tmp_path, passed, AT) == 50
+    longer = planned("seed", users=100, duration_s=passed.duration_s + 1)
+    assert results.passed_users(tmp_path, longer, AT) == 0
+
+
+def test_two_runs_at_one_target_at_a_time_are_refused_wherever_their_results_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with (
-        results.alone(tmp_path, "local"),
+        results.alone("local", 3000),
         pytest.raises(UsageError, match="another load test runs"),
-        results.alone(tmp_path, "local"),
+        results.alone("local", 3000),
     ):
         pytest.fail("both hold it")

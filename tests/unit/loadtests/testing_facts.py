@@ -50,11 +50,12 @@ def outcome(
     errors: tuple[str, ...] = (),
 ) -> Outcome:
     made = planned(profile)
+    ended = replace(ended, elapsed_s=max(ended.elapsed_s, made.duration_s + 1))
     return Outcome(
         plan=made,
         folder=folder,
         k6_version="2.2.0",
-        ended=replace(ended, elapsed_s=max(ended.elapsed_s, made.duration_s + 1)),
+        ended=ended,
         result=result,
         found=found,
         verdict=verdict.judge(made, ended, result, errors, found),
