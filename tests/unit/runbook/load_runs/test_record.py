@@ -106,7 +106,9 @@ def test_what_the_verdict_says_of_a_rising_load_is_read(
         for place, one in enumerate(p95_ms, 1)
     )
     plan = SimpleNamespace(
-        steps=[100.0, 200.0, 300.0], limits=SimpleNamespace(p95_ms=200.0, p99_ms=500.0, error_share=0.01)
+        steps=[100.0, 200.0, 300.0],
+        scenarios=[SimpleNamespace(rate=step.rate, requests=step.requests) for step in steps],
+        limits=SimpleNamespace(p95_ms=200.0, p99_ms=500.0, error_share=0.01),
     )
     check = verdict._highest(cast("Plan", plan), cast("Result", SimpleNamespace(steps=steps)))
     found = highest_good({"checks": [asdict(check)]})
