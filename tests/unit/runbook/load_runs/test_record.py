@@ -93,7 +93,7 @@ def test_the_release_is_told_by_the_environment_or_the_lock_or_is_unknown(
 @pytest.mark.parametrize(
     ("p95_ms", "rate", "gave_way"),
     [
-        ((20.0, 30.0, 310.0), 200.0, "at 300/s P95 310 ms"),
+        ((20.0, 30.0, 310.0), 200.0, "at 300/s 9 requests, P95 310 ms"),
         ((20.0, 30.0, 40.0), 300.0, None),
         ((310.0, 320.0, 330.0), None, None),
     ],
