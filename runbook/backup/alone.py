@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import NoReturn
 
 from runbook.backup.place import Place
 from runbook.errors import CheckFailed, UsageError
+
+# A process that was killed may yet finish a write.
+GONE_WITHIN_S = 10.0
 
 
 @contextmanager
@@ -33,12 +37,26 @@ def alone(place: Place) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Ends a server that a killed proof left there, then removes the files."""
-    with suppress(OSError, ValueError):
-        pid = int((folder / "data" / "postmaster.pid").read_text().partition("\n")[0])
-        if str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Ends what an ended proof left at work there, its server or a copy, then removes the files."""
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while True:
+        for pid in at_work_in(folder):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists() or time.monotonic() > deadline:
+            return
+        time.sleep(0.1)
+
+
+def at_work_in(folder: Path) -> list[int]:
+    """Processes that name it in their arguments."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(folder).encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return [pid for pid in found if pid != os.getpid()]
 
 
 class Ended(CheckFailed):

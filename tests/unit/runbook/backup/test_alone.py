@@ -54,21 +54,28 @@ def test_a_killed_proof_leaves_no_lock_and_its_folder_is_swept(place: Place) -> 
 def test_a_server_left_there_is_ended(tmp_path: Path, left_over: subprocess.Popen[bytes]) -> None:
     data = tmp_path / "proof" / "data"
     data.mkdir(parents=True)
-    (data / "postmaster.pid").write_text(f"{left_over.pid}\n{data}\n")
     sweep(tmp_path / "proof")
     assert left_over.wait(10) == -signal.SIGKILL
     assert not data.exists()
 
 
-@pytest.mark.parametrize("content", ["", "no number\n", "999999999\n"])
-def test_a_number_that_is_nobodys_or_a_strangers_ends_nothing(tmp_path: Path, content: str) -> None:
-    """Process ids come again: this very process is no server of that folder."""
-    for told in (content, f"{os.getpid()}\n"):
-        data = tmp_path / "proof" / "data"
-        data.mkdir(parents=True)
-        (data / "postmaster.pid").write_text(told)
-        sweep(tmp_path / "proof")
-        assert not data.exists()
+def test_a_copy_that_still_writes_there_is_ended_too(tmp_path: Path) -> None:
+    folder = tmp_path / "proof"
+    writes = 'while :; do mkdir -p "$0/data"; echo >"$0/data/file"; done'
+    with subprocess.Popen(["sh", "-c", writes, str(folder)]) as copy:
+        while not folder.exists():
+            assert copy.poll() is None
+        sweep(folder)
+        assert copy.wait(10) == -signal.SIGKILL
+    assert not folder.exists()
+
+
+def test_a_stranger_is_left_alone(tmp_path: Path) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "input()", "another"], stdin=subprocess.PIPE)
+    (tmp_path / "proof").mkdir()
+    sweep(tmp_path / "proof")
+    stranger.communicate(b"\n")
+    assert stranger.returncode == 0
 
 
 def test_a_proof_that_hangs_is_ended_by_its_limit() -> None:
