@@ -42,10 +42,22 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Keys:
-    """What the scripts send; in the child's environment, never in an argument or a file."""
+    """What the scripts send."""
 
     ingest: str | None = field(default=None, repr=False)
     read: str | None = field(default=None, repr=False)
+
+    @contextlib.contextmanager
+    def handed(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """A descriptor for the child, and the variable that tells its script where to read them.
+
+        A file in memory and without a name: an argument or a variable is seen by every tool that lists
+        processes, and a file on disk would outlive a run that was killed.
+        """
+        with os.fdopen(os.memfd_create("keys"), "w", encoding="utf-8") as file:
+            json.dump({"ingest": self.ingest, "read": self.read}, file)
+            file.flush()
+            yield file.fileno(), {"LOADTEST_KEYS": f"/proc/self/fd/{file.fileno()}"}
 
 
 @dataclass(frozen=True)
@@ -92,17 +104,24 @@ class Command:
     program: tuple[str, ...]
     script: Path
     environment: Mapping[str, str]
+    keys: Keys
 
     def inspect(self) -> Needed:
         """Raises CheckFailed when k6 does not take script and options; sends nothing."""
         words = ["inspect", "--execution-requirements", "--include-system-env-vars", str(self.script)]
-        done = subprocess.run(
-            [*self.program, *words], env=self.environment, capture_output=True, text=True, check=False
-        )
+        with self.keys.handed() as (descriptor, told):
+            done = subprocess.run(
+                [*self.program, *words],
+                env={**self.environment, **told},
+                pass_fds=(descriptor,),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         if done.returncode != 0:
             raise CheckFailed(f"k6 does not take {self.script.name}: {done.stderr.strip()[-400:]}")
-        told = json.loads(done.stdout)
-        return Needed(int(told["maxVUs"]), span_s(told["totalDuration"]))
+        needed = json.loads(done.stdout)
+        return Needed(int(needed["maxVUs"]), span_s(needed["totalDuration"]))
 
     def version(self) -> str:
         done = subprocess.run(
@@ -134,9 +153,7 @@ def command(k6: str, plan: Plan, folder: Folder, keys: Keys) -> Command:
         "LOADTEST_OPTIONS": str(folder.options),
         "K6_NO_USAGE_REPORT": "true",
     }
-    held = {"LOADTEST_INGEST_KEY": keys.ingest, "LOADTEST_READ_KEY": keys.read}
-    environment |= {name: key for name, key in held.items() if key}
-    return Command((k6,), HERE / "k6" / f"{plan.test}.js", environment)
+    return Command((k6,), HERE / "k6" / f"{plan.test}.js", environment, keys)
 
 
 def write_options(plan: Plan, folder: Folder) -> None:
@@ -168,14 +185,16 @@ def run(
     words += [f"--log-output=file={folder.log}", "--log-format=json", str(command.script)]
     started = time.monotonic()
     with ended_as_by_hand(), (folder.path / "k6.out").open("wb") as out:
-        process = subprocess.Popen(
-            [*command.program, *words],
-            env=command.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C reaches it through us alone
-        )
+        with command.keys.handed() as (descriptor, told):
+            process = subprocess.Popen(
+                [*command.program, *words],
+                env={**command.environment, **told},
+                pass_fds=(descriptor,),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C reaches it through us alone
+            )
         following = _Following(process, f"http://127.0.0.1:{port}/v1/metrics", plan, started, say, stop)
         return following.until_ended()
 

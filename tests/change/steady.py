@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import pytest
 
+from loadtests.k6 import Keys
 from runbook.up.toolchain import tools_bin
 
 SCRIPT = Path(__file__).parent / "k6/steady.js"
@@ -25,7 +26,7 @@ CANCELLED = "context canceled"
 
 @dataclass
 class Steady:
-    """Runs while the block does. Keys go by the environment, never by argv."""
+    """Runs while the block does."""
 
     url: str
     ingest_key: str = field(repr=False)
@@ -45,8 +46,6 @@ class Steady:
         given = {
             "AMAS_TARGET": self.url,
             "AMAS_RUN_ID": self.run_id,
-            "AMAS_INGEST_KEY": self.ingest_key,
-            "AMAS_READ_KEY": self.read_key,
             "AMAS_RATE": str(self.rate),
             "AMAS_SUMMARY": str(self._summary),
             "K6_NO_USAGE_REPORT": "true",
@@ -61,9 +60,14 @@ class Steady:
             "--address",
             "",
         ]
-        self._k6 = subprocess.Popen(
-            [*command, str(SCRIPT)], env={**os.environ, **given}, stdout=self._log, stderr=subprocess.STDOUT
-        )
+        with Keys(self.ingest_key, self.read_key).handed() as (descriptor, told):
+            self._k6 = subprocess.Popen(
+                [*command, str(SCRIPT)],
+                env={**os.environ, **given, **told},
+                pass_fds=(descriptor,),
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+            )
         self._started = time.monotonic()
         self.goes_on(MARGIN_S)
         return self

@@ -39,6 +39,7 @@ def test_no_secret_shows_anywhere(stack: Stack) -> None:
     )
     assert len(seen) > 50, "the watch sees processes"
     assert any(b"restic\0" in text for text in seen.values()), "those in containers too"
+    assert any(b"LOADTEST_KEYS=" in text for text in seen.values()), "the load generator"
     places_searched = {
         **seen,
         **what_docker_tells(stack),
@@ -68,11 +69,19 @@ def use(stack: Stack, secrets: Mapping[str, str]) -> None:
         stack.amas("health", check=False).stdout,  # a busy host misses its latency target
         stack.amas("logs").stdout,
         stack.amas("backup", "offsite", check=False).stdout,
+        loaded(stack),
         *(copied_to(stack, place) for place in (NOWHERE, "sftp:nobody@127.0.0.1:/nowhere")),
     ]
     assert search({"what a verb printed": "".join(printed).encode()}, secrets) == {}
     for scope in SCOPES:
         assert stack.amas("keys", "show", scope).stdout.strip() in secrets.values()
+
+
+def loaded(stack: Stack) -> str:
+    """A run of k6 with both of its keys; how well the host bears it is asked elsewhere."""
+    done = stack.amas("loadtest", "run", "mixed", "--profile", "smoke", "--duration", "5", check=False)
+    assert "requests" in done.stdout, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def copied_to(stack: Stack, place: str) -> str:

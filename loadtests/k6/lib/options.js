@@ -7,5 +7,7 @@ const file = JSON.parse(open(__ENV.LOADTEST_OPTIONS));
 
 export const options = file.options;
 export const run = file.run;
-export const ingestKey = __ENV.LOADTEST_INGEST_KEY;
-export const readKey = __ENV.LOADTEST_READ_KEY;
+
+const keys = JSON.parse(open(__ENV.LOADTEST_KEYS));
+export const ingestKey = keys.ingest;
+export const readKey = keys.read;

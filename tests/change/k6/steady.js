@@ -7,14 +7,15 @@ import exec from 'k6/execution'
 const accepted = new Counter('accepted')
 const url = __ENV.AMAS_TARGET
 const run = __ENV.AMAS_RUN_ID
+const keys = JSON.parse(open(__ENV.LOADTEST_KEYS))
 const posting = {
   headers: {
-    Authorization: `Bearer ${__ENV.AMAS_INGEST_KEY}`,
+    Authorization: `Bearer ${keys.ingest}`,
     'Content-Type': 'application/json',
     'X-Amas-Run-Id': run,
   },
 }
-const reading = { headers: { Authorization: `Bearer ${__ENV.AMAS_READ_KEY}`, 'X-Amas-Run-Id': run } }
+const reading = { headers: { Authorization: `Bearer ${keys.read}`, 'X-Amas-Run-Id': run } }
 
 export const options = {
   insecureSkipTLSVerify: true,

@@ -1,10 +1,12 @@
 """k6 as a child, with a small program in its place."""
 
+import json
 import os
 import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,8 +39,8 @@ else:
 def command(folder: Path, body: str = "pass", version: str = "k6 v2.2.0 (go1.26)") -> Command:
     program = folder / "fake.py"
     program.write_text(FAKE.format(version=version, folder=str(folder), body=body))
-    environment = k6.command("k6", planned(), Folder(folder), Keys("the-key", "the-other")).environment
-    return Command((sys.executable, "-S", str(program)), Path("mixed.js"), environment)
+    planned_one = k6.command("k6", planned(), Folder(folder), Keys("the-key", "the-other"))
+    return replace(planned_one, program=(sys.executable, "-S", str(program)), script=Path("mixed.js"))
 
 
 def run(folder: Path, body: str, plan: Plan | None = None, stop: str | None = None) -> Ended:
@@ -56,7 +58,7 @@ def test_another_major_version_is_missing(tmp_path: Path) -> None:
 
 
 def test_options_that_it_does_not_take_are_told(tmp_path: Path) -> None:
-    broken = Command(("false",), Path("mixed.js"), {})
+    broken = Command(("false",), Path("mixed.js"), {}, Keys())
     with pytest.raises(CheckFailed, match=r"k6 does not take mixed\.js"):
         broken.inspect()
 
@@ -66,17 +68,23 @@ def test_its_exit_code_is_kept(tmp_path: Path, code: int) -> None:
     assert run(tmp_path, f"sys.exit({code})").exit_code == code
 
 
-def test_nothing_of_our_environment_goes_in_and_no_key_is_an_argument(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_our_environment_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("K6_VUS", "1000")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
     run(tmp_path, "pass")
     inside = (tmp_path / "environment").read_text()
     assert "K6_VUS" not in inside
     assert "PROXY" not in inside
-    assert "the-key" in inside
-    assert "the-key" not in (tmp_path / "arguments").read_text()
+
+
+def test_keys_are_read_from_a_file_that_only_the_child_has(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    body = f"open({folder!r} + '/read', 'w').write(open(os.environ['LOADTEST_KEYS']).read())"
+    run(tmp_path, body)
+    assert json.loads((tmp_path / "read").read_text()) == {"ingest": "the-key", "read": "the-other"}
+    told = (tmp_path / "environment").read_text() + (tmp_path / "arguments").read_text()
+    assert "the-key" not in told
+    assert "the-other" not in told
 
 
 def test_it_is_asked_to_end_and_ends(tmp_path: Path) -> None:
