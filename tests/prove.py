@@ -121,6 +121,12 @@ PROOFS = {
         tests("tests/e2e/test_seed_rate.py", "-s"),
         ("tests/e2e/test_seed_rate.py", "loadtests", "service"),
     ),
+    "soak-hour": Proof(
+        "An hour at the average rate on two replicas passes, and memory, queue and disk do not grow but by "
+        "what is stored",
+        tests("tests/e2e/test_soak.py", "-s"),
+        ("tests/e2e/test_soak.py", "loadtests", "service"),
+    ),
     "rotation": Proof(
         "Every secret is rotated under traffic without a failed request or a lost decision",
         tests("tests/faults/test_rotation.py", "-s"),
