@@ -152,9 +152,12 @@ class Collecting:
         self._counts.collected(now, time.perf_counter() - start)
 
     async def finish(self) -> None:
-        """The last, short interval before the end: the others still count what was served in it."""
+        """The last, short interval before the end: the others still count what was served in it.
+
+        Switched off there is none, and this replica is listed until it was silent for too long.
+        """
         if not self.off:
-            await self.shared.exchange(self._take())
+            await self.shared.exchange(msgspec.structs.replace(self._take(), left=True))
 
     async def values(self) -> dict[str, Measured]:
         """Every sample that there is now, for the whole cluster; never from a memo."""

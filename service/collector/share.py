@@ -148,11 +148,16 @@ class Shared:
         return [one for replica in replicas for one in self._known[replica].values()]
 
     def live(self) -> dict[str, float]:
-        """Seconds since each replica that lives was heard; ourselves we hear always."""
+        """Seconds since each replica that lives was heard; ourselves we hear always, who left no longer."""
         now = self._now()
         ages = {one: max(0.0, now - at) for one, at in self._heard.items()} if self.shared else {}
         limit_s = SILENT_INTERVALS * self._interval_s
-        return {one: age for one, age in ages.items() if age <= limit_s} | {self.replica: 0.0}
+        heard = {one: age for one, age in ages.items() if age <= limit_s and not self._has_left(one)}
+        return heard | {self.replica: 0.0}
+
+    def _has_left(self, replica: str) -> bool:
+        last = self.last(replica)
+        return last is not None and last.left
 
     def last(self, replica: str) -> Snapshot | None:
         known = self._known.get(replica)

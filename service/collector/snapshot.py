@@ -74,6 +74,8 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     rss_bytes: int = 0
     draining: bool = False
     memory_limit_bytes: int = 0
+    # The last one before a clean end.
+    left: bool = False
 
     @property
     def requests(self) -> int:

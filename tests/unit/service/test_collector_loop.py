@@ -241,6 +241,7 @@ async def test_the_last_short_interval_is_shared_too() -> None:
     await one.collecting.finish()
     other.at = one.at
     assert (await other.collecting.values())["http.latency.p95"][1] == 1
+    assert set(other.collecting.shared.live()) == {"b"}
 
 
 async def test_a_fresh_replica_without_a_snapshot_has_its_gauges() -> None:

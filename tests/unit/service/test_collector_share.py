@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec import structs
 from redis.asyncio import BlockingConnectionPool
 
 from service import redisdb
@@ -74,6 +75,17 @@ async def test_who_was_silent_for_three_intervals_is_dead_and_what_it_served_sti
     await late.refresh()
     assert {one.replica for one in late.snapshots()} == {"a", "b"}
     assert set(late.live()) == {"a", "c"}
+
+
+async def test_who_left_is_gone_at_once_and_what_it_served_still_counts() -> None:
+    replicas = Replicas("a", "b")
+    await replicas.step("a", "b")
+    replicas.at += 1
+    last = structs.replace(snapshot(replicas.at, 0.01, replica="b"), left=True)
+    await replicas.each["b"].exchange(last)
+    await replicas.each["a"].refresh()
+    assert set(replicas.each["a"].live()) == {"a"}
+    assert ("b", 31.0) in replicas.seen("a")
 
 
 async def test_a_replica_that_takes_nothing_still_lives() -> None:
