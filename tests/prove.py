@@ -147,6 +147,13 @@ PROOFS = {
         "python -m tests.bench --seconds 6 --rounds 5",
         ("tests/bench", "service"),
     ),
+    "bench-parts": Proof(
+        "The metrics middleware costs a request at most 3 us, a snapshot 1 ms, a rule 1 us, a scrape 20 ms",
+        " && ".join(
+            f"python -m tests.bench.{one}" for one in ("middleware", "snapshot", "evaluate", "scrape")
+        ),
+        ("tests/bench", "service/collector", "service/alerts/evaluate.py", "service/metrics.py"),
+    ),
     "growth": Proof(
         "A row costs at most 1.2 times the CPU with 20 million rows stored as with one; 1, 2 and 4 replicas",
         "python -m tests.bench.growth",
