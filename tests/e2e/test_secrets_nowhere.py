@@ -4,10 +4,12 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+
+import pytest
 
 import runbook.stack
 from infra.keys import OFFSITE_SECRETS, RECEIVERS
@@ -22,6 +24,15 @@ RECEIVER = "https://receiver.invalid/"
 LOGIN = "AWS_ACCESS_KEY_ID=somebody\nAWS_SECRET_ACCESS_KEY="
 # Nothing answers there: restic goes as far as to sign a request.
 NOWHERE = "s3:http://127.0.0.1:9/nowhere"
+
+
+@pytest.fixture
+def stack(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
+    """One of its own: receivers that were set here would be told of everybody's alerts."""
+    own = new_stack()
+    own.up()
+    yield own
+    own.remove()
 
 
 def test_no_secret_shows_anywhere(stack: Stack) -> None:
