@@ -117,6 +117,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         str | None,
         typer.Option(metavar="TARGET", help="Outside its window, or while alerts fire: type its name."),
     ] = None,
+    keep_results: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Remove all but the newest N from the folder.")
+    ] = None,
     require_baseline: Require = False,
     baselines: Folder = baseline.FOLDER,
     set_missing: SetMissing = False,
@@ -140,6 +143,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     last = outcomes[-1]
     compared, answer = against.judged(known, outcomes)
     report.write_all(last, compared)
+    if keep_results:
+        results.prune(place.results, keep_results)
     if summary:
         report.copy_text(last, compared, summary)
     if as_json:

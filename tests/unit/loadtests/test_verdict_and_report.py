@@ -14,8 +14,8 @@ from loadtests.catalog import catalog
 from loadtests.flow import Outcome
 from loadtests.k6 import Ended
 from loadtests.live import Sample
-from loadtests.summary import Result, Step
-from loadtests.verdict import Found, good_rate, judge
+from loadtests.summary import Result
+from loadtests.verdict import Found, judge
 from runbook.errors import EnvironmentMissing, UsageError
 from runbook.jobs.record import MOST_DETAIL_BYTES, detail_of
 from runbook.jobs.record import Outcome as JobOutcome
@@ -108,23 +108,6 @@ def test_a_script_that_threw_makes_it_invalid_with_its_words(tmp_path: Path) -> 
     assert outcome(tmp_path, errors=("Error: boom",)).verdict.reasons == [
         "script errors: 1, the first: Error: boom; wanted 0"
     ]
-
-
-def test_the_highest_good_rate_is_the_last_step_before_a_limit_broke() -> None:
-    steps = (
-        Step(100, 3000, 20, 40, 0.0, 0),
-        Step(200, 6000, 30, 60, 0.0, 0),
-        Step(300, 9000, 900, 1200, 0.0, 0),
-        Step(400, 12000, 10, 10, 0.0, 0),
-    )
-    assert good_rate(planned("breakpoint"), replace(RESULT, steps=steps)) == 200
-
-
-def test_a_step_that_was_cut_short_is_no_good_rate_and_something_gave_way(tmp_path: Path) -> None:
-    steps = (Step(100, 3000, 20, 40, 0.0, 0), Step(200, 2100, 30, 60, 0.0, 0))
-    one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
-    found = next(check.found for check in one.verdict.checks if check.name == "highest good rate")
-    assert found.startswith("100/s; at 200/s 2,100 requests")
 
 
 @pytest.mark.parametrize("profile", ["smoke", "seed"])
@@ -274,6 +257,17 @@ def test_runs_that_failed_or_are_few_make_no_baseline_by_themselves(
     assert baseline.keep_of_machine(runs(8, 8.1, 8.2), AT, tmp_path) is None
     assert baseline.keep_of_machine(runs(8, 8.1, 8.2, 900), AT, tmp_path) is None
     assert baseline.against(baseline.held("development", "mixed", "smoke", tmp_path), runs(8)) is None
+
+
+def test_the_newest_results_are_kept_and_what_has_none_yet(tmp_path: Path) -> None:
+    for day in (1, 2, 3):
+        folder = results.begun(tmp_path, replace(planned(), at=AT + timedelta(days=day)))
+        report.write_all(outcome(folder), None)
+    at_work = results.begun(tmp_path, planned())
+    (gone,) = results.prune(tmp_path, 2)
+    assert gone.name.startswith("20260103")
+    assert len(results.kept(tmp_path)) == 2
+    assert at_work.is_dir()
 
 
 def test_what_passed_counts_for_a_day(tmp_path: Path) -> None:
