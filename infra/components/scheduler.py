@@ -55,6 +55,8 @@ class Scheduler(pulumi.ComponentResource):
             },
             health=Health(container.http_get("http://127.0.0.1:9746/health")),
             mounts=mounts,
+            # A load test that is broken off ends k6 and purges its rows; without one a stop takes a moment.
+            grace_s=90,
         )
         container.service(platform, spec, opts=child)
         self.register_outputs({})
