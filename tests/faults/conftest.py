@@ -124,13 +124,17 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+def unborn(state_dir: Path) -> Stack:
+    return Stack(f"flt-{secrets.token_hex(3)}", state_dir, *free_ports(2))
+
+
+@pytest.fixture(scope="module")
 def new_stack(state_dir: Path) -> Iterator[Callable[[], Stack]]:
-    """Make stacks not yet up; all are purged at the end."""
+    """Make stacks not yet up; all are purged with their module, as the next one would feel them."""
     made: list[Stack] = []
 
     def make() -> Stack:
-        made.append(Stack(f"flt-{secrets.token_hex(3)}", state_dir, *free_ports(2)))
+        made.append(unborn(state_dir))
         return made[-1]
 
     yield make
@@ -139,11 +143,12 @@ def new_stack(state_dir: Path) -> Iterator[Callable[[], Stack]]:
 
 
 @pytest.fixture(scope="session")
-def standing(new_stack: Callable[[], Stack]) -> Stack:
-    stack = new_stack()
+def standing(state_dir: Path) -> Iterator[Stack]:
+    stack = unborn(state_dir)
     done = stack.up()
     assert done.returncode == 0, done.stderr
-    return stack
+    yield stack
+    stack.purge()
 
 
 @pytest.fixture
