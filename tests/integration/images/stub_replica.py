@@ -7,13 +7,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Replica(BaseHTTPRequestHandler):
-    """`AMAS_STUB=drop` cuts the connection of every POST instead of answering."""
+    """`AMAS_STUB=drop` cuts the connection of every POST instead of answering; `late` is so with its check."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         if self.path == "/slow":
             time.sleep(2)
+        if self.path == "/ready" and os.environ.get("AMAS_STUB") == "late":
+            time.sleep(3)
         self.tell(0)
 
     def do_POST(self) -> None:

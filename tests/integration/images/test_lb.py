@@ -160,6 +160,15 @@ def test_requests_spread_over_replicas_as_they_come_and_go(lb: Balancer) -> None
     assert len(lb.names()) == 1
 
 
+def test_replicas_that_are_late_with_their_check_go_on_serving(lb: Balancer) -> None:
+    """On a host that has too much to do all of them are: to take them away would refuse everybody."""
+    lb.replica(AMAS_STUB="late")
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        assert lb.ask().status == 200
+        time.sleep(0.1)
+
+
 def test_kill_9_of_a_replica_under_load_fails_no_request(lb: Balancer) -> None:
     """Safe for POST since every decision carries its id; with plain settings some failed."""
     first = lb.replica()
