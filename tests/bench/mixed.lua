@@ -31,7 +31,7 @@ end
 function request()
     sent = sent + 1
     local body = '{"decisionId":"' .. id_of(sent) .. '","userId":"user-' .. sent % 1000
-        .. '","action":"raise_difficulty","durationMs":12.5,"stateSnapshot":{"mood":0.5,"text":"' .. filler
+        .. '","occurredAt":"' .. os.date("!%Y-%m-%dT%H:%M:%SZ") .. '","action":"raise_difficulty","durationMs":12.5,"stateSnapshot":{"mood":0.5,"text":"' .. filler
         .. '"},"difficultyFactors":{"length":1.25,"speed":0.75},"triggers":["slow_answer"]}'
     return wrk.format(nil, nil, nil, body)
 end

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Replica(BaseHTTPRequestHandler):
-    """`AMAS_STUB=drop` cuts the connection of every POST instead of answering; `late` is so with its check."""
+    """`AMAS_STUB=drop` cuts the connection of every POST instead of answering; `late`: of its check."""
 
     protocol_version = "HTTP/1.1"
 
