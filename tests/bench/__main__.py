@@ -39,7 +39,9 @@ def main() -> int:
         turns = _chosen(contenders(stores, processes), options.only)
         rounds: dict[str, list[Result]] = {name: [] for name in turns}
         for number in range(options.rounds):
-            for name, contend in turns.items():
+            # There and back again: what one leaves behind, such as a checkpoint, meets both neighbours.
+            order = list(turns.items())
+            for name, contend in order if number % 2 == 0 else reversed(order):
                 stores.emptied()
                 result = contend(options.seconds) | {"load_before": round(os.getloadavg()[0], 1)}
                 rounds[name].append(result)
