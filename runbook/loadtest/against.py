@@ -22,7 +22,9 @@ Require = Annotated[
 ]
 Folder = Annotated[
     Path,
-    typer.Option("--baselines", metavar="FOLDER", help="Where they are. Default: in this checkout."),
+    typer.Option(
+        "--baselines", metavar="FOLDER", show_default=False, help="Where they are. Default: in this checkout."
+    ),
 ]
 SetMissing = Annotated[
     bool,
