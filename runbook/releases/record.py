@@ -79,9 +79,25 @@ def current_number(entries: Sequence[Entry]) -> int | None:
 
 def last_good(entries: Sequence[Entry]) -> int | None:
     """The newest before the present one that neither failed nor was rolled back from; None without one."""
-    left = {current_number(entries[:place]) for place, one in enumerate(entries) if one.how == ROLLBACK}
-    bad = left | {one.number for one in entries if one.how == FAILED} | {current_number(entries)}
+    bad = _bad(entries) | {current_number(entries)}
     return next((one.number for one in reversed(entries) if one.number not in bad), None)
+
+
+def _bad(entries: Sequence[Entry]) -> set[int | None]:
+    """Failed, or left by a rollback, since last put in force.
+
+    An upgrade that fails before it is in force goes back to the present release, which leaves none.
+    """
+    bad, present = set[int | None](), None
+    for one in entries:
+        if one.how == FAILED:
+            bad.add(one.number)
+            continue
+        if one.how == ROLLBACK:
+            bad.add(present)
+        bad.discard(one.number)
+        present = one.number
+    return bad
 
 
 def journal(stack: str) -> list[Entry]:

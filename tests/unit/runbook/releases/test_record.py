@@ -92,6 +92,10 @@ def test_rules_of_ones_own_belong_to_it(
         ([(1, UP), (2, UPGRADE), (2, FAILED), (1, ROLLBACK), (3, UPGRADE)], 3, 1),
         ([(1, UP), (2, UP), (1, ROLLBACK)], 1, None),
         ([(1, UP), (2, UP), (3, UP), (2, ROLLBACK), (4, UP)], 4, 2),
+        # An upgrade to 2 that failed before it was in force: the stack went back to where it was.
+        ([(1, UP), (1, ROLLBACK), (2, UPGRADE)], 2, 1),
+        ([(1, UP), (2, UP), (1, ROLLBACK), (2, ROLLBACK), (3, UP)], 3, 2),
+        ([(1, UP), (2, UP), (2, FAILED), (1, ROLLBACK), (2, ROLLBACK), (2, FAILED), (3, UP)], 3, None),
     ],
 )
 def test_the_way_back_leads_to_the_newest_good_one(
