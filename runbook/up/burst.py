@@ -14,7 +14,7 @@ from runbook.terminal import Progress
 
 LOOK_EVERY_S = 1.0
 DRAIN_S = 45
-AGENT, AUTOSCALER = "agent", "autoscaler"
+AGENT, AUTOSCALER, REPLICAS = "agent", "autoscaler", "api"
 
 
 @dataclass
@@ -29,7 +29,7 @@ class BurstSweep:
     _next_look: float = 0.0
 
     def look(self) -> None:
-        if self.clock() < self._next_look or not any(one.burst for one in self.earlier):
+        if self.clock() < self._next_look:
             return
         self._next_look = self.clock() + LOOK_EVERY_S
         try:
@@ -44,11 +44,19 @@ class BurstSweep:
 
 
 def obsolete(containers: Sequence[Container], earlier: Sequence[Container]) -> list[Container]:
-    """Those from before, once a configured replica from before has gone: the new ones are all well then."""
-    old = {one.id for one in earlier if one.part == "api" and not one.burst}
+    """Those from before, once a configured replica from before has gone: the new ones are all well then.
+
+    Also what was cloned from those since the release began: it holds the volume that goes with them.
+    """
+    old = {one.id: one for one in earlier if one.part == REPLICAS and not one.burst}
+    if old.keys() <= {one.id for one in containers}:
+        return []
     before = {one.id for one in earlier if one.burst}
-    gone = old - {one.id for one in containers}
-    return [one for one in containers if one.id in before] if gone else []
+    held = {name for one in containers if one.part == REPLICAS and not one.burst for name in one.volumes}
+    going = {name for one in old.values() for name in one.volumes} - held
+    return [
+        one for one in containers if one.burst and (one.id in before or not going.isdisjoint(one.volumes))
+    ]
 
 
 def orphaned(containers: Sequence[Container]) -> list[Container]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,24 @@ def test_a_burst_goes_once_the_new_replicas_serve(now: list[Container], gone: li
     assert obsolete(now, [OLD, BURST]) == gone
 
 
+def test_what_was_cloned_while_the_release_began_goes_with_the_volume_it_holds() -> None:
+    old, new = replace(OLD, volumes=("secrets-1",)), replace(NEW, volumes=("secrets-2",))
+    cloned, fresh = replace(LATER, volumes=("secrets-1",)), replace(BURST, volumes=("secrets-2",))
+    assert obsolete([old, new, cloned], [old]) == []
+    assert obsolete([new, cloned, fresh], [old]) == [cloned]
+    engine = MemoryEngine(held=[new, cloned, fresh, AGENT])
+    BurstSweep(engine, "local", [old], Progress()).look()
+    assert engine.held == [new, fresh, AGENT]
+
+
 def test_without_an_agent_a_burst_is_nobodys() -> None:
     assert orphaned([OLD, BURST]) == [BURST]
     assert orphaned([OLD, BURST, AGENT]) == []
 
 
-def test_a_burst_is_looked_for_once_a_second_and_only_where_there_was_one() -> None:
+def test_a_burst_is_looked_for_once_a_second() -> None:
     now = [0.0]
     engine = MemoryEngine(held=[NEW, BURST, AGENT])
-    without = BurstSweep(engine, "local", [OLD], Progress(), lambda: now[0])
-    without.look()
-    assert BURST in engine.held
     sweep = BurstSweep(engine, "local", [OLD, BURST], Progress(), lambda: now[0], _next_look=0.5)
     sweep.look()
     assert BURST in engine.held
