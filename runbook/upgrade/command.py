@@ -72,6 +72,5 @@ def rollback(
     if as_json:
         terminal.show_json({**asdict(done), "steps": dict(progress.finished)})
     else:
-        terminal.show_lines(
-            [f"release {done.number} is in force again; release {done.left} comes back with: amas up"]
-        )
+        left = f"; release {done.left} comes back with: amas up" if done.left != done.number else ""
+        terminal.show_lines([f"release {done.number} is in force again{left}"])

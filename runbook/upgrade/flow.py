@@ -143,9 +143,7 @@ def _forward(
         with progress.step(f"watch it for {plan.verify_s:g} s"):
             looks = _watched(plan, stack, before, engine)
     except (AmasError, OSError, KeyboardInterrupt) as reason:  # OSError: the engine's
-        raise CheckFailed(
-            "\n".join(_taken_back(stack, standing, reason, engine, progress)), "amas status"
-        ) from None
+        raise _taken_back(stack, standing, reason, engine, progress) from None
     now = record.current(stack.name)
     return Upgraded(standing.number, now.number if now else standing.number, report.count, looks)
 
@@ -166,7 +164,7 @@ def _watched(plan: Plan, stack: Stack, before: Look, engine: Engine) -> int:
 
 def _taken_back(
     stack: Stack, standing: Release, reason: BaseException, engine: Engine, progress: Progress
-) -> list[str]:
+) -> CheckFailed:
     """What was wrong, and where the stack stands now."""
     why = "interrupted" if isinstance(reason, KeyboardInterrupt) else str(reason)
     present = record.current_number(record.journal(stack.name))
@@ -177,8 +175,11 @@ def _taken_back(
         try:
             roll_back(stack, standing, engine, progress)
         except (AmasError, OSError) as second:
-            return [why, f"and release {standing.number} did not come back: {second}"]
-    return [f"the upgrade failed and was taken back: release {standing.number} serves", why]
+            words = f"{why}\nand release {standing.number} did not come back: {second}"
+            return CheckFailed(words, f"amas rollback --to {standing.number}")
+    return CheckFailed(
+        f"the upgrade failed and was taken back: release {standing.number} serves\n{why}", "amas status"
+    )
 
 
 def look(api: Api, engine: Engine, stack: str) -> Look:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runbook import places
 from runbook.engine import Engine
-from runbook.errors import EnvironmentMissing, UsageError
+from runbook.errors import EnvironmentMissing
 from runbook.overview import pending
 from runbook.releases import record
 from runbook.releases.program import LOCK, PROGRAM, RULES_FILE, is_outside, kept_rules, of_this_checkout
@@ -33,13 +33,13 @@ class RolledBack:
 
 
 def chosen(stack: str, number: int | None) -> Release:
-    """The one asked for, else the last good one before the present."""
-    entries = record.journal(stack)
-    wanted = number or record.last_good(entries)
+    """The one asked for, else the last good one before the present.
+
+    The present one may be asked for: an upgrade that was killed leaves the stack between it and the next.
+    """
+    wanted = number or record.last_good(record.journal(stack))
     if wanted is None:
         raise EnvironmentMissing(f"stack `{stack}` has no good release before the present one", "amas status")
-    if wanted == record.current_number(entries):
-        raise UsageError(f"release {wanted} is the one in force", "amas status")
     return record.read(stack, wanted)
 
 

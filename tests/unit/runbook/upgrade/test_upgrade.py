@@ -126,16 +126,35 @@ def test_images_of_what_runs_are_found_by_their_tags() -> None:
         standing_images(outputs, {})
 
 
-def test_a_rollback_needs_the_images_and_another_release_than_the_present(state_dir: Path) -> None:
+def test_a_rollback_needs_the_images_and_a_release_before_the_present(state_dir: Path) -> None:
     with pytest.raises(EnvironmentMissing, match="images of release 3 are gone from this host: lb"):
         refuse_missing_images(STANDING, MemoryEngine())
     refuse_missing_images(STANDING, MemoryEngine(images=("sha256:aa",)))
     with pytest.raises(EnvironmentMissing, match="no good release before"):
         chosen("local", None)
     record.note("local", Entry("", 3, record.UP))
-    with pytest.raises(UsageError, match="release 3 is the one in force"):
-        chosen("local", 3)
+    with pytest.raises(EnvironmentMissing, match="no good release before"):
+        chosen("local", None)
     assert (state_dir / "releases/local/journal.jsonl").exists()
+
+
+def test_the_present_release_can_be_put_right_by_its_number(state_dir: Path) -> None:
+    state_dir.mkdir()
+    (state_dir / "images.json").write_text("{}")
+    program = Program(state_dir, state_dir / "images.json", "0.1.0", None, 9)
+    kept = record.keep("local", program, {}, record.UP, datetime.now(UTC))
+    assert chosen("local", kept.number) == kept, "what stood when an upgrade was killed"
+
+
+def test_a_release_that_did_not_come_back_is_to_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise CheckFailed("api-0 is unhealthy")
+
+    monkeypatch.setattr(flow, "roll_back", fails)
+    monkeypatch.setattr(flow, "release", lambda *_, **__: fails())
+    with pytest.raises(CheckFailed, match="release 3 did not come back: api-0") as raised:
+        flow._forward(flow.Plan("local"), Stack("local"), STANDING, WELL, MemoryEngine(), Progress())
+    assert raised.value.next_command == "amas rollback --to 3"
 
 
 def test_what_plain_pulumi_released_since_is_written_down_before_the_way_back(
