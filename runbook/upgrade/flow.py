@@ -142,7 +142,7 @@ def _forward(
             report = release(stack, plan.settings, engine, progress, how=record.UPGRADE)
         with progress.step(f"watch it for {plan.verify_s:g} s"):
             looks = _watched(plan, stack, before, engine)
-    except (AmasError, OSError, KeyboardInterrupt) as reason:  # OSError: the engine's
+    except (Exception, KeyboardInterrupt) as reason:  # whatever it is, what stood has to come back
         raise _taken_back(stack, standing, reason, engine, progress) from None
     now = record.current(stack.name)
     return Upgraded(standing.number, now.number if now else standing.number, report.count, looks)
@@ -166,7 +166,7 @@ def _taken_back(
     stack: Stack, standing: Release, reason: BaseException, engine: Engine, progress: Progress
 ) -> CheckFailed:
     """What was wrong, and where the stack stands now."""
-    why = "interrupted" if isinstance(reason, KeyboardInterrupt) else str(reason)
+    why = _in_words(reason)
     present = record.current_number(record.journal(stack.name))
     if present is not None and present != standing.number:
         stamp = record.stamp(datetime.now(UTC))
@@ -180,6 +180,13 @@ def _taken_back(
     return CheckFailed(
         f"the upgrade failed and was taken back: release {standing.number} serves\n{why}", "amas status"
     )
+
+
+def _in_words(reason: BaseException) -> str:
+    """OSError is the engine's own; anything else is a fault here, whose kind says more than its text."""
+    if isinstance(reason, KeyboardInterrupt):
+        return "interrupted"
+    return str(reason) if isinstance(reason, AmasError | OSError) else repr(reason)
 
 
 def look(api: Api, engine: Engine, stack: str) -> Look:

@@ -239,17 +239,26 @@ def test_a_secret_on_the_command_line_is_refused_before_anything_is_done() -> No
         flow.upgrade(flow.Plan("local", ("keyRead=abc",)), MemoryEngine(), Progress())
 
 
-def test_an_engine_that_fails_while_it_is_watched_takes_the_upgrade_back(
-    monkeypatch: pytest.MonkeyPatch, state_dir: Path
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (ConnectionError("the engine broke off"), "the engine broke off"),
+        (KeyError("rows"), r"KeyError\('rows'\)"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
+    ids=["the engine", "an answer in another form", "the operator"],
+)
+def test_whatever_fails_while_it_is_watched_takes_the_upgrade_back(
+    reason: BaseException, words: str, monkeypatch: pytest.MonkeyPatch, state_dir: Path
 ) -> None:
     back: list[int] = []
 
     def away(*_: object, **__: object) -> None:
-        raise ConnectionError("the engine broke off")
+        raise reason
 
     monkeypatch.setattr(flow, "release", away)
     monkeypatch.setattr(flow, "roll_back", lambda _stack, wanted, *_: back.append(wanted.number))
-    with pytest.raises(CheckFailed, match="was taken back: release 3 serves\nthe engine broke off"):
+    with pytest.raises(CheckFailed, match=f"was taken back: release 3 serves\n{words}"):
         flow._forward(flow.Plan("local"), Stack("local"), STANDING, WELL, MemoryEngine(), Progress())
     assert back == [3]
     assert not (state_dir / "releases").exists()
