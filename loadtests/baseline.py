@@ -15,15 +15,12 @@ from loadtests import results
 from loadtests.catalog import HERE, TESTS, catalog
 from loadtests.k6 import cpus
 from loadtests.plan import Plan
-from loadtests.statistics import Answer, Comparison, compared, least_runs
+from loadtests.statistics import Answer, Comparison, compared
 from runbook.errors import EnvironmentMissing, UsageError
 
 FOLDER = HERE / "baselines"
 # Figure, its place in a result, and whether more of it is better.
 HEADLINES = (("P95 ms", "p95_ms", False), ("P99 ms", "p99_ms", False), ("requests/s", "rate", True))
-Runs = Sequence[Mapping[str, Any]]
-# On each side; with fewer every answer is `unclear`.
-LEAST_RUNS = least_runs(len(HEADLINES))
 # A share of errors may well be 0, so that it is compared as it is: more than this more is worse.
 MOST_MORE_ERRORS = 0.001
 
@@ -73,7 +70,7 @@ def scripts(test: str) -> list[Path]:
     return [HERE / "k6" / f"{test}.js", *sorted((HERE / "k6/lib").glob("*.js"))]
 
 
-def compare(before: Runs, after: Runs) -> Compared:
+def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Compared:
     """Of results in either group only those that measured something count."""
     old, new = _measured(before), _measured(after)
     if not old or not new:
@@ -88,7 +85,7 @@ def compare(before: Runs, after: Runs) -> Compared:
     return Compared((*lines, _errors(old, new)))
 
 
-def _measured(runs: Runs) -> list[Mapping[str, Any]]:
+def _measured(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [one for one in runs if one["result"] and one["verdict"] != "invalid"]
 
 
@@ -102,69 +99,27 @@ def place(kind: str, test: str, profile: str, folder: Path = FOLDER) -> Path:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Raises EnvironmentMissing when there is none, and UsageError when it is none."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EnvironmentMissing(
             f"there is no baseline {path.name} for {path.parent.name}", "amas loadtest baseline set RESULT..."
         ) from None
-    except (OSError, ValueError) as error:
-        raise _broken(path, str(error)) from None
-    try:
-        compare(held["runs"], held["runs"])
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise _broken(path, f"{type(error).__name__}: {error}") from None
-    found: dict[str, Any] = held
-    return found
+    return held
 
 
-def _broken(path: Path, why: str) -> UsageError:
-    return UsageError(
-        f"{path} is no baseline: {why}",
-        f"remove it, or: amas loadtest baseline set RESULT... (was {path.name})",
-    )
-
-
-def held(kind: str, test: str, profile: str, folder: Path = FOLDER) -> list[Runs]:
-    """The one that a person set, then those of single machines; read before a run, which may take an hour."""
-    named = place(kind, test, profile, folder)
-    paths = [*([named] if named.exists() else []), *sorted(named.parent.glob(f"{test}.{profile}.*.json"))]
-    return [read(one)["runs"] for one in paths]
-
-
-def against(known: Sequence[Runs], runs: Runs) -> Compared | None:
-    """With the first that can be compared, else why the first cannot; None where there is none."""
-    answers = [compare(one, runs) for one in known]
-    return next((one for one in answers if not one.incomparable), answers[0] if answers else None)
-
-
-def keep_of_machine(runs: Runs, now: datetime, folder: Path) -> Path | None:
-    """Beside those of other machines and other loads; None of runs that make no baseline."""
-    if len(runs) < LEAST_RUNS or any(one["verdict"] != "passed" for one in runs):
-        return None
-    alike = _hash(json.dumps(runs[0]["fingerprint"], sort_keys=True))
-    return keep(runs, "there was none like it", now, folder, suffix=f".{alike}")
-
-
-def keep(runs: Runs, reason: str, now: datetime, folder: Path = FOLDER, suffix: str = "") -> Path:
+def keep(runs: Sequence[Mapping[str, Any]], reason: str, now: datetime, folder: Path = FOLDER) -> Path:
     """Only what passed, and is alike; replaces the one there is."""
     if not reason.strip():
         raise UsageError("--reason: say why the baseline changes", "amas loadtest baseline set --help")
     bad = [one["plan"]["runId"] for one in runs if one["verdict"] != "passed"]
     if bad or not runs:
         raise UsageError(f"only runs that passed make a baseline: {', '.join(bad) or 'none was named'}")
-    if len(runs) < LEAST_RUNS:
-        raise UsageError(
-            f"{len(runs)} runs: fewer than {LEAST_RUNS} can tell nothing",
-            f"amas loadtest run --repeat {LEAST_RUNS}",
-        )
     differing = list(_differing(runs[0]["fingerprint"], runs[1:]))
     if differing:
         raise UsageError("\n".join(["the runs are not alike", *differing]))
     plan = runs[0]["plan"]
-    named = place(plan["kind"], plan["test"], plan["profile"], folder)
-    path = named.with_suffix(f"{suffix}.json")
+    path = place(plan["kind"], plan["test"], plan["profile"], folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [{name: one[name] for name in ("verdict", "result", "fingerprint")} for one in runs]
     text = {"reason": reason, "set": now.isoformat(timespec="seconds"), "runs": kept}
@@ -181,25 +136,22 @@ def facts(found: Compared) -> dict[str, Any]:
 
 
 def _line(name: str, before: Sequence[float], after: Sequence[float], more_is_better: bool) -> Line:
-    found = compared(before, after, figures=len(HEADLINES), higher_is_better=more_is_better)
+    found = compared(before, after, higher_is_better=more_is_better)
     return Line(name, found.answer, median(before), median(after), _told(found, len(before), len(after)))
 
 
 def _told(found: Comparison, before: int, after: int) -> str:
-    few = f" of at least {LEAST_RUNS}" if min(before, after) < LEAST_RUNS else ""
-    return (
-        f"{found.change:+.1%}, p {found.p:.3f}, noise {found.noise:.1%}, {before} against {after} runs{few}"
-    )
+    return f"{found.change:+.1%}, p {found.p:.3f}, noise {found.noise:.1%}, {before} against {after} runs"
 
 
-def _errors(old: Runs, new: Runs) -> Line:
+def _errors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Line:
     before, after = (median([one["result"]["error_share"] or 0.0 for one in group]) for group in (old, new))
     more = after - before
     answer: Answer = "worse" if more > MOST_MORE_ERRORS else "better" if more < -MOST_MORE_ERRORS else "same"
     return Line("error %", answer, 100 * before, 100 * after, f"{100 * more:+.3f} points")
 
 
-def _differing(first: Mapping[str, str], others: Runs) -> list[str]:
+def _differing(first: Mapping[str, str], others: Sequence[Mapping[str, Any]]) -> list[str]:
     found = {
         f"{name}: {first.get(name)!r} and {other['fingerprint'].get(name)!r}"
         for other in others

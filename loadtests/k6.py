@@ -244,10 +244,9 @@ class _Following:
 
     def _take(self, client: httpx.Client) -> None:
         """Now and then k6 has no time to answer; the next one will do."""
-        with contextlib.suppress(httpx.HTTPError, OSError, ValueError, LookupError):
+        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
             answer = client.get(self._address).json()
-            busy_s = _used_by(self._process.pid) / cpus()
-            self._samples.append(live.sample(answer, time.monotonic() - self._started, busy_s))
+            self._samples.append(live.sample(answer, time.monotonic() - self._started))
             self._say(self._samples)
 
     def _late(self) -> str | None:
@@ -289,13 +288,6 @@ def _used_by_children() -> tuple[float, int]:
     """CPU seconds, and the most memory of any; of those that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
-
-
-def _used_by(pid: int) -> float:
-    """CPU seconds of a process that runs: the fields utime and stime of proc_pid_stat(5)."""
-    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
-    ticks = after_name.split()[11:13]
-    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def script_errors(log: Path) -> list[str]:

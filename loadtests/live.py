@@ -19,8 +19,6 @@ class Sample:
     p95_ms: float
     users: int
     dropped: int
-    # How long all processors that k6 may use would have been busy with it.
-    busy_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Interval:
     mean_ms: float
 
 
-def sample(answer: Mapping[str, Any], elapsed_s: float, busy_s: float) -> Sample:
+def sample(answer: Mapping[str, Any], elapsed_s: float) -> Sample:
     """From the body of k6's `GET /v1/metrics`; what has not happened yet is not in it."""
     found = {one["id"]: one["attributes"]["sample"] for one in answer["data"]}
     whole = found.get("http_req_duration", {})
@@ -46,7 +44,6 @@ def sample(answer: Mapping[str, Any], elapsed_s: float, busy_s: float) -> Sample
         p95_ms=measured.get("p(95)", 0.0),
         users=int(found.get("vus", {}).get("value", 0)),
         dropped=int(found.get("dropped_iterations", {}).get("count", 0)),
-        busy_s=busy_s,
     )
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from loadtests import baseline, html, results
 from loadtests.baseline import Compared
 from loadtests.flow import Outcome
-from loadtests.rising import Rise, rise
+from loadtests.verdict import good_rate
 
 TEXT, PAGE, JUNIT, COMMENT = "load-test-summary.txt", "report.html", "junit.xml", "comment.md"
 # A bug tracker's limit is 64 KiB.
@@ -56,7 +56,7 @@ def text(outcome: Outcome, compared: Compared | None = None) -> str:
             f"Decisions  {result.accepted:,} accepted, {_count(outcome.found.stored)} stored",
         ]
         if plan.steps:
-            lines += _risen(rise(plan, result, outcome.ended.samples))
+            lines.append(f"Highest good rate  {good_rate(plan, result):g}/s")
     lines.append(f"Alerts     {', '.join(one.metric for one in outcome.found.fired) or 'none fired'}")
     lines.append(f"Generator  {outcome.ended.cpu_share:.0%} CPU, k6 {outcome.k6_version}")
     lines += [_row_text(row) for row in objectives(outcome)]
@@ -193,10 +193,6 @@ def _load(outcome: Outcome) -> str:
     if plan.users:
         return f"closed model, {plan.users} users: a service that slows down is asked less"
     return f"open model, up to {plan.most_rate:g} requests/s"
-
-
-def _risen(found: Rise) -> list[str]:
-    return [f"Highest good rate  {found.rate:g}/s", f"Gave way   {found.gave_way or 'nothing'}"]
 
 
 def _row_text(row: Mapping[str, str]) -> str:

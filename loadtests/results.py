@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -67,14 +66,6 @@ def kept(root: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(UsageError):
             found.append({**read(path), "folder": str(path.parent)})
     return found
-
-
-def prune(root: Path, keep: int) -> list[Path]:
-    """Removes all results but the newest; a folder without one may be of a run that is at work."""
-    old = sorted((one.parent for one in root.glob(f"*/{SUMMARY}")), reverse=True)[keep:]
-    for folder in old:
-        shutil.rmtree(folder)
-    return old
 
 
 def passed_users(root: Path, plan: Plan, now: datetime) -> int:

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, count
-from math import comb
+from itertools import combinations
 from statistics import median, stdev
 from typing import Literal
 
 Answer = Literal["better", "same", "worse", "unclear"]
 
-# False alarms: at most so many of comparisons in which nothing has changed, whatever the number of figures.
+# False alarms of one figure: at most so many of comparisons in which nothing has changed.
 ALPHA = 0.05
 # Less does not matter, however surely it is there.
 LEAST_CHANGE = 0.10
 # Above, the runs differ among themselves too much to tell a small change.
 MOST_NOISE = 0.10
+# With fewer, no split of the runs is rare enough.
+LEAST_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -28,29 +29,20 @@ class Comparison:
 
 
 def compared(
-    before: Sequence[float], after: Sequence[float], *, figures: int = 1, higher_is_better: bool = False
+    before: Sequence[float], after: Sequence[float], *, higher_is_better: bool = False
 ) -> Comparison:
-    """Worse or better needs both: a change that matters, and one that chance seldom makes.
-
-    `figures`: how many are compared at once. Each gets its share of the level (Bonferroni), so that it is the
-    level of them all.
-    """
+    """Worse or better needs both: a change that matters, and one that chance seldom makes."""
     middle = median(before)
     change = _change(middle, median(after))
     noise = max(noise_of(before), noise_of(after))
     p_up, p_down = p_greater(before, after), p_greater(after, before)
     p = min(p_up, p_down)
-    if min(len(before), len(after)) < least_runs(figures):
+    if min(len(before), len(after)) < LEAST_RUNS:
         return Comparison("unclear", change, p, noise)
-    if p <= ALPHA / figures and abs(change) > max(LEAST_CHANGE, 2 * noise):
+    if p <= ALPHA and abs(change) > max(LEAST_CHANGE, 2 * noise):
         went_up = p_up < p_down
         return Comparison("better" if went_up == higher_is_better else "worse", change, p, noise)
     return Comparison("unclear" if noise > MOST_NOISE else "same", change, p, noise)
-
-
-def least_runs(figures: int) -> int:
-    """Of each group: with fewer no split of the runs is rare enough, however far they lie apart."""
-    return next(runs for runs in count(2) if 1 / comb(2 * runs, runs) <= ALPHA / figures)
 
 
 def p_greater(before: Sequence[float], after: Sequence[float]) -> float:

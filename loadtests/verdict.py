@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from loadtests.k6 import CROSSED, PASSED, Ended
 from loadtests.plan import Plan
-from loadtests.rising import LEAST_ACHIEVED_SHARE, MOST_CPU_SHARE, rise
 from loadtests.summary import Result
 from loadtests.watch import Alert
 
@@ -15,6 +14,8 @@ State = Literal["ok", "failed", "invalid", "not judged"]
 
 # Above, the figures are not those of the load that was planned.
 MOST_DROPPED_SHARE = 0.001
+LEAST_ACHIEVED_SHARE = 0.99
+MOST_CPU_SHARE = 0.8
 MOST_LATE_MS = 100.0
 # Fewer reads than these are mostly the first of their kind.
 READS_TO_JUDGE = 2_000
@@ -76,7 +77,7 @@ def judge(
     if result is None:
         checks.append(Check("summary", "invalid", "k6 left none", "a summary"))
     else:
-        checks += [*_of_the_measuring(plan, ended, result), *_of_the_limits(plan, ended, result)]
+        checks += [*_of_the_measuring(plan, ended, result), *_of_the_limits(plan, result)]
         checks += _of_the_decisions(result, found)
     return Verdict((*checks, *_of_the_service(found)))
 
@@ -92,8 +93,6 @@ def _of_the_run(plan: Plan, ended: Ended, script_errors: Sequence[str], found: F
     first = f", the first: {script_errors[0][:120]}" if script_errors else ""
     thrown: State = "invalid" if script_errors else "ok"
     yield Check("script errors", thrown, f"{len(script_errors)}{first}", "0")
-    if plan.steps:
-        return  # each step is judged by its own
     share = ended.cpu_share
     yield _invalid_unless(
         "generator's CPU",
@@ -108,7 +107,7 @@ def _of_the_measuring(plan: Plan, ended: Ended, result: Result) -> Iterator[Chec
     yield _invalid_unless("answers looked at", result.checks > 0, f"{result.checks}", "> 0")
     if plan.steps:
         return  # it goes up until something gives way
-    yield _dropped(plan, ended, result)
+    yield _dropped(plan, result)
     if result.late_p95_ms is not None:
         yield _late(plan, result, result.late_p95_ms)
     if ended.elapsed_s < plan.duration_s:
@@ -120,7 +119,7 @@ def _of_the_measuring(plan: Plan, ended: Ended, result: Result) -> Iterator[Chec
 def _cut(plan: Plan, ended: Ended, result: Result) -> Check:
     """k6 ends early what is hopeless, and then a limit is broken; with none broken the rest is unknown."""
     stopped = ended.stopped_because  # which has a line of its own
-    broken = stopped or any(one.state == "failed" for one in _of_the_limits(plan, ended, result))
+    broken = stopped or any(one.state == "failed" for one in _of_the_limits(plan, result))
     found, wanted = f"after {ended.elapsed_s:.0f} s", f"to run for {plan.duration_s:g} s"
     return Check("ended early", "not judged" if broken else "invalid", found, wanted)
 
@@ -133,7 +132,7 @@ def _late(plan: Plan, result: Result, late_ms: float) -> Check:
     return _invalid_unless("generator's delay", surely_ms <= MOST_LATE_MS, found, wanted)
 
 
-def _dropped(plan: Plan, ended: Ended, result: Result) -> Check:
+def _dropped(plan: Plan, result: Result) -> Check:
     """What was dropped would have waited longest: without it figures only look better than they are.
 
     So a limit that is broken all the same is broken, and one that is kept says nothing.
@@ -143,7 +142,7 @@ def _dropped(plan: Plan, ended: Ended, result: Result) -> Check:
     found, wanted = f"{result.dropped} ({share:.2%}): all users of k6 waited", f"<= {MOST_DROPPED_SHARE:.1%}"
     if share <= MOST_DROPPED_SHARE:
         return Check("requests dropped", "ok", f"{result.dropped}", wanted)
-    broken = any(one.state == "failed" for one in _of_the_limits(plan, ended, result))
+    broken = any(one.state == "failed" for one in _of_the_limits(plan, result))
     return Check("requests dropped", "failed" if broken else "invalid", found, wanted)
 
 
@@ -156,9 +155,9 @@ def _achieved(due: float, result: Result) -> Check:
     return _invalid_unless("requests due", sent >= LEAST_ACHIEVED_SHARE * due - 1, told, wanted)
 
 
-def _of_the_limits(plan: Plan, ended: Ended, result: Result) -> Iterator[Check]:
+def _of_the_limits(plan: Plan, result: Result) -> Iterator[Check]:
     if plan.steps:
-        yield _highest(plan, ended, result)
+        yield _highest(plan, result)
         return
     limits = plan.limits
     if result.requests:
@@ -181,12 +180,30 @@ def _hits(least: float, result: Result) -> Check:
     return _failed_unless("cache hit rate", result.hit_share > least, f"{result.hit_share:.1%}", wanted)
 
 
-def _highest(plan: Plan, ended: Ended, result: Result) -> Check:
-    found = rise(plan, result, ended.samples)
-    if found.rate:
-        return Check("highest good rate", "ok", str(found), "a rate")
-    wanted = f"at least {plan.steps[0]:g}/s"
-    return Check("highest good rate", "failed", found.gave_way or "nothing was sent", wanted)
+def good_rate(plan: Plan, result: Result) -> float:
+    """The highest step that kept every limit to its end, with all below it."""
+    due = {one.rate: one.requests for one in plan.scenarios}
+    good = 0.0
+    for step in result.steps:
+        kept = step.p95_ms < plan.limits.p95_ms and step.p99_ms < plan.limits.p99_ms
+        held = step.requests >= LEAST_ACHIEVED_SHARE * due[step.rate] - 1
+        if not (kept and held) or step.error_share >= plan.limits.error_share or step.dropped:
+            break
+        good = step.rate
+    return good
+
+
+def _highest(plan: Plan, result: Result) -> Check:
+    good, last = good_rate(plan, result), result.steps[-1] if result.steps else None
+    if last is None or not good:
+        return Check("highest good rate", "failed", "none", f"at least {plan.steps[0]:g}/s")
+    if last.rate == good:
+        return Check("highest good rate", "ok", f"{good:g}/s, nothing gave way", "a rate")
+    what = (
+        f"at {last.rate:g}/s {last.requests:,} requests, P95 {last.p95_ms:.0f} ms, P99 {last.p99_ms:.0f} ms, "
+        f"{last.error_share:.1%} errors, {last.dropped} dropped"
+    )
+    return Check("highest good rate", "ok", f"{good:g}/s; {what}", "a rate")
 
 
 def _of_the_decisions(result: Result, found: Found) -> Iterator[Check]:

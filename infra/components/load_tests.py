@@ -10,8 +10,8 @@ from infra.images import Images
 
 # The longest profile takes an hour, and counting what it wrote a while.
 LIMIT_S = 9000
-# A tmpfs of the container's own, and small; what is kept for long is in the database.
-RESULTS, KEPT_RESULTS = "/tmp/results", 3  # noqa: S108
+# A tmpfs of the container's own; what is kept is in the database.
+RESULTS = "/tmp/results"  # noqa: S108
 # Who gets the alerts is told before and after (section 9.1).
 WEBHOOK = "alertWebhookUrl"
 WEBHOOK_FILE = "/secrets/loadtest_webhook"
@@ -25,12 +25,7 @@ def jobs(config: Config) -> list[Job]:
         ("breakpoint", "breakpointSchedule", "breakpoint"),
     )
     return [
-        Job(
-            name,
-            config.text(key),
-            LIMIT_S,
-            f"loadtest run {test} --profile {chosen} --out {RESULTS} --keep-results {KEPT_RESULTS} --json",
-        )
+        Job(name, config.text(key), LIMIT_S, f"loadtest run {test} --profile {chosen} --out {RESULTS} --json")
         for name, key, chosen in wanted
         if config.text(key)
     ]

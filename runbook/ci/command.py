@@ -9,22 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
-from loadtests import baseline, flow, report, results
-from loadtests.flow import Outcome, Place, Wishes
+from loadtests import flow, report, results
+from loadtests.flow import Outcome, Wishes
 from loadtests.plan import Order
 from runbook import terminal
 from runbook.ci import tell
 from runbook.engine import connect
 from runbook.errors import AmasError
 from runbook.load_runs.keep import keep_all
-from runbook.loadtest.against import Against, Folder, Require, SetMissing
-from runbook.loadtest.command import Profile, Test, exit_code
+from runbook.loadtest.command import Profile, Test, against_baseline, exit_code
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 from runbook.terminal import Progress
 
 SUMMARY = "summary.md"
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
+NO_BASELINE = "there is none"
 
 app = typer.Typer(
     help="What a pipeline calls; see .github/workflows for one.", no_args_is_help=True, rich_markup_mode=None
@@ -41,15 +41,13 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     stack: StackName,
     test: Test = "mixed",
     profile: Profile = "smoke",
-    repeat: Annotated[
-        int, typer.Option(min=1, max=20, help="Runs, one after the other.")
-    ] = baseline.LEAST_RUNS,
+    repeat: Annotated[int, typer.Option(min=1, max=20, help="Runs, one after the other.")] = 3,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="What the pipeline should keep.")] = Path(
         "results"
     ),
-    require_baseline: Require = False,
-    baselines: Folder = baseline.FOLDER,
-    set_missing: SetMissing = False,
+    require_baseline: Annotated[
+        bool, typer.Option("--require-baseline", help="Exit with 3 when there is none to compare with.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the stack up if none stands, test it, compare, tell. Runs on the host.
@@ -58,22 +56,19 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     one, to GITHUB_STEP_SUMMARY; annotations are printed where GITHUB_ACTIONS is true.
     """
     stand_up(stack, Progress())
-    place = opened(stack, None, out)
-    order = Order(test, profile, place.url)
-    against = Against(baselines, require_baseline, set_missing)
-    known = against.looked_up(order, place)
-    series = run_all(stack, order, place, repeat)
+    series = run_all(stack, Order(test, profile, ""), repeat, out)
     outcomes = series.outcomes
-    compared, answer = against.judged(known, outcomes)
+    compared = against_baseline(outcomes)
     report.write_all(outcomes[-1], compared)
     runs = [results.read(one.folder) for one in outcomes]
+    answer = compared.answer if compared else NO_BASELINE
     comments = [(one.folder / report.COMMENT).read_text(encoding="utf-8") for one in outcomes]
     show_summary(tell.summary(runs, answer, comments, series.missing), out, os.environ)
     told = tell.annotations(runs, answer) if os.environ.get("GITHUB_ACTIONS") == "true" else []
     _show([report.told(one) for one in runs], answer, out, [*told, *series.said], as_json=as_json)
     if series.broken:
         raise series.broken
-    code = exit_code(outcomes, answer, required=require_baseline)
+    code = exit_code(outcomes, compared, required=require_baseline)
     if code:
         raise typer.Exit(code)
 
@@ -101,8 +96,10 @@ class Series:
         return f"run {len(self.outcomes) + 1}: {self.broken.message}" if self.broken else None
 
 
-def run_all(stack: str, order: Order, place: Place, repeat: int) -> Series:
+def run_all(stack: str, wanted: Order, repeat: int, out: Path) -> Series:
     """The last one may be cut short. One that breaks off takes none before it along."""
+    place = opened(stack, None, out)
+    order = Order(wanted.test, wanted.profile, place.url)
     series = Series()
     while len(series.outcomes) < repeat:
         try:

@@ -11,10 +11,9 @@ from loadtests.catalog import TESTS, catalog
 from loadtests.flow import Wishes
 from loadtests.plan import Order
 from runbook import terminal
-from runbook.errors import CheckFailed, EnvironmentMissing
+from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
 from runbook.groups import ListByDefault
 from runbook.load_runs.keep import keep_all
-from runbook.loadtest.against import NONE, SET, Against, Folder, Require, SetMissing
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 
@@ -37,7 +36,6 @@ Address = Annotated[str | None, typer.Option(envvar="AMAS_URL", help="A host of 
 Duration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Of what is measured.")]
 Rate = Annotated[float | None, typer.Option(help="Requests a second, of an open model.")]
 Concurrency = Annotated[int | None, typer.Option(help="Users, of a closed model.")]
-Repeat = Annotated[int, typer.Option(min=1, max=20, help="Runs, one after the other.")]
 Out = Annotated[Path | None, typer.Option(metavar="FOLDER", help="For results. Default: results.")]
 
 
@@ -107,7 +105,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     duration: Duration = None,
     rate: Rate = None,
     concurrency: Concurrency = None,
-    repeat: Repeat = 1,
+    repeat: Annotated[int, typer.Option(min=1, max=20, help="Runs, one after the other.")] = 1,
     out: Out = None,
     summary: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A copy of load-test-summary.txt.")
@@ -117,12 +115,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         str | None,
         typer.Option(metavar="TARGET", help="Outside its window, or while alerts fire: type its name."),
     ] = None,
-    keep_results: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Remove all but the newest N from the folder.")
-    ] = None,
-    require_baseline: Require = False,
-    baselines: Folder = baseline.FOLDER,
-    set_missing: SetMissing = False,
+    require_baseline: Annotated[
+        bool, typer.Option("--require-baseline", help="Exit with 3 when there is none to compare with.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send load and judge what came of it. Runs on the host and inside the network.
@@ -131,8 +126,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     place = opened(stack, url, out)
     order = Order(test, profile, place.url, duration, rate, concurrency)
-    against = Against(baselines, require_baseline, set_missing)
-    known, outcomes = against.looked_up(order, place), []
+    outcomes = []
     for _ in range(repeat):
         outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes(override, keep)))
         report.write_all(outcomes[-1], None)
@@ -141,24 +135,31 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         if outcomes[-1].ended.interrupted:
             break
     last = outcomes[-1]
-    compared, answer = against.judged(known, outcomes)
+    compared = against_baseline(outcomes)
     report.write_all(last, compared)
-    if keep_results:
-        results.prune(place.results, keep_results)
     if summary:
         report.copy_text(last, compared, summary)
     if as_json:
         runs = [report.told(results.read(one.folder)) for one in outcomes]
         terminal.show_json(runs if repeat > 1 else runs[0])
     else:
-        lines = [*report.text(last, compared).splitlines(), f"report: {last.folder}"]
-        terminal.show_lines([*lines, f"baseline: {answer}"] if answer == SET else lines)
-    code = exit_code(outcomes, answer, required=require_baseline)
+        terminal.show_lines([*report.text(last, compared).splitlines(), f"report: {last.folder}"])
+    code = exit_code(outcomes, compared, required=require_baseline)
     if code:
         raise typer.Exit(code)
 
 
-def exit_code(outcomes: list[flow.Outcome], answer: str, *, required: bool) -> int:
+def against_baseline(outcomes: list[flow.Outcome]) -> baseline.Compared | None:
+    """None where nobody set one."""
+    plan_ = outcomes[0].plan
+    try:
+        held = baseline.read(baseline.place(plan_.kind, plan_.test, plan_.profile))
+    except AmasError:
+        return None
+    return baseline.compare(held["runs"], [one.facts() for one in outcomes])
+
+
+def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared | None, *, required: bool) -> int:
     """The first that holds, so that nothing covers up something worse."""
     words = {one.verdict.word for one in outcomes}
     if any(one.ended.interrupted for one in outcomes):
@@ -167,9 +168,9 @@ def exit_code(outcomes: list[flow.Outcome], answer: str, *, required: bool) -> i
         return INVALID
     if "failed" in words:
         return CheckFailed.exit_code
-    if answer == "worse":
+    if compared and compared.answer == "worse":
         return WORSE
-    if required and answer in {NONE, "not comparable"}:
+    if required and (compared is None or compared.incomparable):
         return EnvironmentMissing.exit_code
     return 0
 
@@ -218,7 +219,7 @@ def set_baseline(
     reason: Annotated[str, typer.Option(help="Why it changes.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make these runs what later ones are compared with; four or more. Runs on the host."""
+    """Make these runs what later ones are compared with; three or more. Runs on the host."""
     path = baseline.keep([results.read(one) for one in runs], reason, datetime.now(UTC))
     if as_json:
         terminal.show_json({"file": str(path)})

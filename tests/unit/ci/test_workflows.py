@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from infra.keys import KEYS, OneOf
-from loadtests.baseline import LEAST_RUNS
 from loadtests.catalog import TESTS, Target, catalog
 from loadtests.plan import Order, plan
 from loadtests.verdict import DRAIN_WITHIN_S
@@ -61,7 +60,7 @@ def test_there_is_one_for_each_purpose() -> None:
 @each
 def test_actions_are_pinned_by_commit_with_their_version_beside(path: Path) -> None:
     for line in re.findall(r"uses: (.*)", path.read_text()):
-        assert re.fullmatch(r"actions/[a-z/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line), line
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line), line
 
 
 @each
@@ -92,7 +91,7 @@ def of_job(job: dict[str, Any]) -> Iterator[list[str]]:
 @each
 def test_every_job_ends_in_time_on_a_named_system(path: Path) -> None:
     for job in workflow(path)["jobs"].values():
-        assert job["timeout-minutes"] <= 360, "where a hosted runner ends a job by itself"
+        assert job["timeout-minutes"] <= 240
         assert re.fullmatch(r"ubuntu-\d\d\.04", job["runs-on"])
 
 
@@ -105,17 +104,6 @@ def test_every_profile_on_offer_ends_in_time() -> None:
         planned = plan(Order("mixed", profile, ""), catalog(), Target("x", "y", ()), "z", AT, "m")
         needed_s = BUILD_S + repeat * (planned.wall_limit_s + DRAIN_WITHIN_S)
         assert needed_s <= 60 * made["jobs"]["load"]["timeout-minutes"], profile
-
-
-def test_each_night_is_compared_with_what_earlier_nights_left() -> None:
-    (words,) = (words for words in commands(FOLDER / "load.yml") if "loadtest" in words)
-    folder = words[words.index("--baselines") + 1]
-    assert "--set-missing-baseline" in words
-    assert int(words[words.index("--repeat") + 1]) >= LEAST_RUNS
-    cached = [one["with"] for one in steps(FOLDER / "load.yml") if "actions/cache/" in one.get("uses", "")]
-    assert [one["path"] for one in cached] == [folder, folder]
-    assert cached[0]["key"] == cached[1]["key"], "one key a run, since what is cached never changes"
-    assert cached[0]["key"].startswith(cached[0]["restore-keys"])
 
 
 @each

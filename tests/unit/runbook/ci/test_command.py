@@ -2,11 +2,10 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
-from loadtests.flow import Outcome, Place
+from loadtests.flow import Outcome
 from loadtests.plan import Order
 from runbook.ci import command
 from runbook.ci.tell import summary
@@ -41,9 +40,6 @@ def test_a_stack_is_brought_up_only_where_none_stands(
     assert done == brought_up
 
 
-NOWHERE = cast("Place", SimpleNamespace())
-
-
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> list[Outcome | AmasError]:
     """What each run comes to, in order."""
@@ -56,6 +52,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[Outcome | AmasError]:
         return end
 
     monkeypatch.setattr("loadtests.flow.load_test", load_test)
+    monkeypatch.setattr(command, "opened", lambda *_: SimpleNamespace(url="http://127.0.0.1:3000"))
     monkeypatch.setattr(command, "keep_all", lambda _, runs: [f"kept {len(runs)}"])
     return coming
 
@@ -64,13 +61,13 @@ def test_a_run_that_breaks_off_takes_none_before_it_along(
     tmp_path: Path, ends: list[Outcome | AmasError]
 ) -> None:
     ends += [outcome(tmp_path), AmasError("the service is away")]
-    series = command.run_all("local", Order("mixed", "smoke", ""), NOWHERE, 3)
+    series = command.run_all("local", Order("mixed", "smoke", ""), 3, tmp_path)
     assert (series.outcomes[0].verdict.word, series.said) == ("passed", ["kept 1"])
     text = summary([series.outcomes[0].facts()], "same", [], series.missing)
     assert text.startswith("# Load test: broken off\n\nWithout a verdict, run 2: the service is away\n")
 
 
-def test_a_first_run_that_breaks_off_is_the_error(ends: list[Outcome | AmasError]) -> None:
+def test_a_first_run_that_breaks_off_is_the_error(tmp_path: Path, ends: list[Outcome | AmasError]) -> None:
     ends.append(AmasError("the service is away"))
     with pytest.raises(AmasError, match="is away"):
-        command.run_all("local", Order("mixed", "smoke", ""), NOWHERE, 3)
+        command.run_all("local", Order("mixed", "smoke", ""), 3, tmp_path)

@@ -1,12 +1,16 @@
 """What a run found becomes one row: figures where there are some, and none made up."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from loadtests.rising import Rise
+from loadtests import verdict
+from loadtests.plan import Plan
+from loadtests.summary import Result, Step
 from runbook.load_runs import keep
 from runbook.load_runs.record import LoadRun, highest_good, release_of, row_of
 
@@ -86,6 +90,28 @@ def test_the_release_is_told_by_the_environment_or_the_lock_or_is_unknown(
     assert keep.release({"AMAS_RELEASE": "0.2.0-cd"}) == "0.2.0-cd"
 
 
-@pytest.mark.parametrize("found", [Rise(200.0, "at 300/s: P95 310 ms"), Rise(300.0)])
-def test_what_the_verdict_says_of_a_rising_load_is_read(found: Rise) -> None:
-    assert highest_good(rising(str(found))) == (found.rate, found.gave_way)
+@pytest.mark.parametrize(
+    ("p95_ms", "rate", "gave_way"),
+    [
+        ((20.0, 30.0, 310.0), 200.0, "at 300/s 9 requests, P95 310 ms"),
+        ((20.0, 30.0, 40.0), 300.0, None),
+        ((310.0, 320.0, 330.0), None, None),
+    ],
+)
+def test_what_the_verdict_says_of_a_rising_load_is_read(
+    p95_ms: tuple[float, ...], rate: float | None, gave_way: str | None
+) -> None:
+    steps = tuple(
+        Step(rate=100.0 * place, requests=9, p95_ms=one, p99_ms=one, error_share=0.0, dropped=0)
+        for place, one in enumerate(p95_ms, 1)
+    )
+    plan = SimpleNamespace(
+        steps=[100.0, 200.0, 300.0],
+        scenarios=[SimpleNamespace(rate=step.rate, requests=step.requests) for step in steps],
+        limits=SimpleNamespace(p95_ms=200.0, p99_ms=500.0, error_share=0.01),
+    )
+    check = verdict._highest(cast("Plan", plan), cast("Result", SimpleNamespace(steps=steps)))
+    found = highest_good({"checks": [asdict(check)]})
+    assert found[0] == rate
+    assert (found[1] or "").startswith(gave_way or "")
+    assert bool(found[1]) == bool(gave_way)
