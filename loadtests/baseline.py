@@ -1,4 +1,4 @@
-"""What runs are compared with: committed figures, and the facts that must be alike to compare at all."""
+"""Runs compared with earlier ones: their figures, and the facts that must be alike to compare at all."""
 
 import hashlib
 import json
@@ -6,19 +6,15 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from loadtests import results
-from loadtests.catalog import HERE, TESTS, catalog
+from loadtests.catalog import HERE
 from loadtests.k6 import cpus
 from loadtests.plan import Plan
 from loadtests.statistics import Answer, Comparison, compared
-from runbook.errors import EnvironmentMissing, UsageError
 
-FOLDER = HERE / "baselines"
 # Figure, its place in a result, and whether more of it is better.
 HEADLINES = (("P95 ms", "p95_ms", False), ("P99 ms", "p99_ms", False), ("requests/s", "rate", True))
 # A share of errors may well be 0, so that it is compared as it is: more than this more is worse.
@@ -75,9 +71,9 @@ def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, An
     old, new = _measured(before), _measured(after)
     if not old or not new:
         return Compared(incomparable=("no run that measured something on one side",))
-    differing = tuple(_differing(old[0]["fingerprint"], [*old[1:], *new]))
-    if differing:
-        return Compared(incomparable=differing)
+    unlike = tuple(differing(old[0]["fingerprint"], [*old[1:], *new]))
+    if unlike:
+        return Compared(incomparable=unlike)
     lines = [
         _line(name, [one["result"][figure] for one in old], [one["result"][figure] for one in new], more)
         for name, figure, more in HEADLINES
@@ -87,44 +83,6 @@ def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, An
 
 def _measured(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [one for one in runs if one["result"] and one["verdict"] != "invalid"]
-
-
-def place(kind: str, test: str, profile: str, folder: Path = FOLDER) -> Path:
-    known = catalog()
-    known.rules(kind)
-    known.profile(profile)
-    if test not in TESTS:
-        raise UsageError(f"test {test!r}: must be one of {', '.join(TESTS)}", "amas loadtest list")
-    return folder / kind / f"{test}.{profile}.json"
-
-
-def read(path: Path) -> dict[str, Any]:
-    try:
-        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise EnvironmentMissing(
-            f"there is no baseline {path.name} for {path.parent.name}", "amas loadtest baseline set RESULT..."
-        ) from None
-    return held
-
-
-def keep(runs: Sequence[Mapping[str, Any]], reason: str, now: datetime, folder: Path = FOLDER) -> Path:
-    """Only what passed, and is alike; replaces the one there is."""
-    if not reason.strip():
-        raise UsageError("--reason: say why the baseline changes", "amas loadtest baseline set --help")
-    bad = [one["plan"]["runId"] for one in runs if one["verdict"] != "passed"]
-    if bad or not runs:
-        raise UsageError(f"only runs that passed make a baseline: {', '.join(bad) or 'none was named'}")
-    differing = list(_differing(runs[0]["fingerprint"], runs[1:]))
-    if differing:
-        raise UsageError("\n".join(["the runs are not alike", *differing]))
-    plan = runs[0]["plan"]
-    path = place(plan["kind"], plan["test"], plan["profile"], folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = [{name: one[name] for name in ("verdict", "result", "fingerprint")} for one in runs]
-    text = {"reason": reason, "set": now.isoformat(timespec="seconds"), "runs": kept}
-    results.write(path, json.dumps(text, indent=2) + "\n")
-    return path
 
 
 def facts(found: Compared) -> dict[str, Any]:
@@ -151,7 +109,7 @@ def _errors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) 
     return Line("error %", answer, 100 * before, 100 * after, f"{100 * more:+.3f} points")
 
 
-def _differing(first: Mapping[str, str], others: Sequence[Mapping[str, Any]]) -> list[str]:
+def differing(first: Mapping[str, str], others: Sequence[Mapping[str, Any]]) -> list[str]:
     found = {
         f"{name}: {first.get(name)!r} and {other['fingerprint'].get(name)!r}"
         for other in others

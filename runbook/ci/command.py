@@ -10,14 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from loadtests import flow, report, results
-from loadtests.flow import Outcome, Wishes
+from loadtests.flow import Outcome, Place, Wishes
 from loadtests.plan import Order
 from runbook import terminal
 from runbook.ci import tell
 from runbook.engine import connect
 from runbook.errors import AmasError
 from runbook.load_runs.keep import keep_all
-from runbook.loadtest.command import Profile, Test, against_baseline, exit_code
+from runbook.loadtest import against
+from runbook.loadtest.command import Profile, Test, exit_code
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 from runbook.terminal import Progress
@@ -56,9 +57,12 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     one, to GITHUB_STEP_SUMMARY; annotations are printed where GITHUB_ACTIONS is true.
     """
     stand_up(stack, Progress())
-    series = run_all(stack, Order(test, profile, ""), repeat, out)
+    place = opened(stack, None, out)
+    order = Order(test, profile, place.url)
+    held = against.before(order, place, required=require_baseline)
+    series = run_all(stack, order, place, repeat)
     outcomes = series.outcomes
-    compared = against_baseline(outcomes)
+    compared = against.compared(held, outcomes)
     report.write_all(outcomes[-1], compared)
     runs = [results.read(one.folder) for one in outcomes]
     answer = compared.answer if compared else NO_BASELINE
@@ -96,10 +100,8 @@ class Series:
         return f"run {len(self.outcomes) + 1}: {self.broken.message}" if self.broken else None
 
 
-def run_all(stack: str, wanted: Order, repeat: int, out: Path) -> Series:
+def run_all(stack: str, order: Order, place: Place, repeat: int) -> Series:
     """The last one may be cut short. One that breaks off takes none before it along."""
-    place = opened(stack, None, out)
-    order = Order(wanted.test, wanted.profile, place.url)
     series = Series()
     while len(series.outcomes) < repeat:
         try:

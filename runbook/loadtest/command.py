@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from loadtests import baseline, flow, report, results
+from loadtests import baseline, baseline_file, flow, report, results
 from loadtests.catalog import TESTS, catalog
 from loadtests.flow import Wishes
 from loadtests.plan import Order
 from runbook import terminal
-from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
+from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.groups import ListByDefault
 from runbook.load_runs.keep import keep_all
+from runbook.loadtest import against
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 
@@ -126,6 +127,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     place = opened(stack, url, out)
     order = Order(test, profile, place.url, duration, rate, concurrency)
+    held = against.before(order, place, required=require_baseline)
     outcomes = []
     for _ in range(repeat):
         outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes(override, keep)))
@@ -135,7 +137,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         if outcomes[-1].ended.interrupted:
             break
     last = outcomes[-1]
-    compared = against_baseline(outcomes)
+    compared = against.compared(held, outcomes)
     report.write_all(last, compared)
     if summary:
         report.copy_text(last, compared, summary)
@@ -147,16 +149,6 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     code = exit_code(outcomes, compared, required=require_baseline)
     if code:
         raise typer.Exit(code)
-
-
-def against_baseline(outcomes: list[flow.Outcome]) -> baseline.Compared | None:
-    """None where nobody set one."""
-    plan_ = outcomes[0].plan
-    try:
-        held = baseline.read(baseline.place(plan_.kind, plan_.test, plan_.profile))
-    except AmasError:
-        return None
-    return baseline.compare(held["runs"], [one.facts() for one in outcomes])
 
 
 def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared | None, *, required: bool) -> int:
@@ -193,7 +185,7 @@ def compare(
     held = (
         [results.read(one) for one in before]
         if before
-        else baseline.read(baseline.place(facts["kind"], facts["test"], facts["profile"]))["runs"]
+        else baseline_file.read(baseline_file.place(facts["kind"], facts["test"], facts["profile"]))["runs"]
     )
     found = baseline.compare(held, after)
     if as_json:
@@ -220,7 +212,7 @@ def set_baseline(
     as_json: AsJson = False,
 ) -> None:
     """Make these runs what later ones are compared with; three or more. Runs on the host."""
-    path = baseline.keep([results.read(one) for one in runs], reason, datetime.now(UTC))
+    path = baseline_file.keep([results.read(one) for one in runs], reason, datetime.now(UTC))
     if as_json:
         terminal.show_json({"file": str(path)})
     else:
@@ -235,7 +227,7 @@ def show_baseline(
     as_json: AsJson = False,
 ) -> None:
     """The runs that later ones are compared with. Runs on the host."""
-    held = baseline.read(baseline.place(kind, test, profile))
+    held = baseline_file.read(baseline_file.place(kind, test, profile))
     if as_json:
         terminal.show_json(held)
         return

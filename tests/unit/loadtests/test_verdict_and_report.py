@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from loadtests import baseline, report, results
+from loadtests import baseline, baseline_file, report, results
 from loadtests.baseline import Compared
 from loadtests.catalog import catalog
 from loadtests.flow import Outcome
@@ -217,18 +217,18 @@ def test_a_baseline_is_of_runs_that_passed_and_has_a_reason(
     tmp_path: Path, runs: Callable[..., list[dict[str, object]]]
 ) -> None:
     with pytest.raises(UsageError, match="say why"):
-        baseline.keep(runs(8, 8, 8), " ", AT, tmp_path)
+        baseline_file.keep(runs(8, 8, 8), " ", AT, tmp_path)
     with pytest.raises(UsageError, match="only runs that passed"):
-        baseline.keep(runs(8, 8, 900), "new disk", AT, tmp_path)
-    path = baseline.keep(runs(8, 8.1, 8.2), "new disk", AT, tmp_path)
+        baseline_file.keep(runs(8, 8, 900), "new disk", AT, tmp_path)
+    path = baseline_file.keep(runs(8, 8.1, 8.2), "new disk", AT, tmp_path)
     assert path == tmp_path / "development/mixed.smoke.json"
     assert json.loads(path.read_text())["reason"] == "new disk"
-    assert baseline.compare(baseline.read(path)["runs"], runs(8, 8.1, 8.2)).answer == "same"
+    assert baseline.compare(baseline_file.read(path)["runs"], runs(8, 8.1, 8.2)).answer == "same"
 
 
 def test_a_missing_baseline_is_something_missing(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentMissing, match=r"no baseline mixed\.smoke\.json"):
-        baseline.read(tmp_path / "development/mixed.smoke.json")
+        baseline_file.read(tmp_path / "development/mixed.smoke.json")
 
 
 def test_what_passed_counts_for_a_day(tmp_path: Path) -> None:
