@@ -13,12 +13,16 @@ from typing import Any
 from loadtests.catalog import HERE
 from loadtests.k6 import cpus
 from loadtests.plan import Plan
-from loadtests.statistics import Answer, Comparison, compared
+from loadtests.statistics import Answer, Comparison, Figure, compared, least_runs
 
 # Figure, its place in a result, and whether more of it is better.
 HEADLINES = (("P95 ms", "p95_ms", False), ("P99 ms", "p99_ms", False), ("requests/s", "rate", True))
 # A share of errors may well be 0, so that it is compared as it is: more than this more is worse.
 MOST_MORE_ERRORS = 0.001
+
+
+LEAST_RUNS = least_runs(len(HEADLINES))
+NEEDED = f"needs at least {LEAST_RUNS} runs a side"
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Compared:
-    """All of them. The worst answer is that of the whole; what cannot be compared says why."""
+    """All of them. The worst answer is that of the whole; what cannot be compared says why.
+
+    Figures are judged together, so that the level of `statistics.ALPHA` is that of the whole; errors are not
+    left to chance, but held against a limit.
+    """
 
     lines: tuple[Line, ...] = ()
     incomparable: tuple[str, ...] = ()
+    too_few: bool = False
 
     @property
     def answer(self) -> str:
@@ -45,6 +54,10 @@ class Compared:
             return "not comparable"
         found = {one.answer for one in self.lines}
         return next((one for one in ("worse", "unclear", "better") if one in found), "same")
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.answer}: {NEEDED}" if self.too_few and self.answer == "unclear" else self.answer
 
 
 def fingerprint(plan: Plan, k6_version: str, replicas: int) -> dict[str, str]:
@@ -74,11 +87,14 @@ def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, An
     unlike = tuple(differing(old[0]["fingerprint"], [*old[1:], *new]))
     if unlike:
         return Compared(incomparable=unlike)
-    lines = [
-        _line(name, [one["result"][figure] for one in old], [one["result"][figure] for one in new], more)
-        for name, figure, more in HEADLINES
-    ]
-    return Compared((*lines, _errors(old, new)))
+    pairs = [Figure(_column(old, figure), _column(new, figure), more) for _, figure, more in HEADLINES]
+    names = [name for name, _, _ in HEADLINES]
+    lines = [_line(*one) for one in zip(names, pairs, compared(pairs), strict=True)]
+    return Compared((*lines, _errors(old, new)), too_few=min(len(old), len(new)) < LEAST_RUNS)
+
+
+def _column(runs: Sequence[Mapping[str, Any]], figure: str) -> list[float]:
+    return [one["result"][figure] for one in runs]
 
 
 def _measured(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -93,13 +109,14 @@ def facts(found: Compared) -> dict[str, Any]:
     }
 
 
-def _line(name: str, before: Sequence[float], after: Sequence[float], more_is_better: bool) -> Line:
-    found = compared(before, after, higher_is_better=more_is_better)
-    return Line(name, found.answer, median(before), median(after), _told(found, len(before), len(after)))
+def _line(name: str, pair: Figure, found: Comparison) -> Line:
+    return Line(name, found.answer, median(pair.before), median(pair.after), _told(pair, found))
 
 
-def _told(found: Comparison, before: int, after: int) -> str:
-    return f"{found.change:+.1%}, p {found.p:.3f}, noise {found.noise:.1%}, {before} against {after} runs"
+def _told(pair: Figure, found: Comparison) -> str:
+    runs = len(pair.before), len(pair.after)
+    told = f"{found.change:+.1%}, p {found.p:.3f}, noise {found.noise:.1%}, {runs[0]} against {runs[1]} runs"
+    return f"{told}; {NEEDED}" if min(runs) < LEAST_RUNS else told
 
 
 def _errors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Line:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests import results
-from loadtests.baseline import HEADLINES, differing
+from loadtests.baseline import HEADLINES, LEAST_RUNS, differing
 from loadtests.catalog import HERE, TESTS, catalog
 from runbook.errors import EnvironmentMissing, UsageError
 
@@ -96,6 +96,11 @@ def keep(runs: Sequence[Mapping[str, Any]], reason: str, now: datetime, folder: 
     bad = [one["plan"]["runId"] for one in runs if one["verdict"] != "passed"]
     if bad or not runs:
         raise UsageError(f"only runs that passed make a baseline: {', '.join(bad) or 'none was named'}")
+    if len(runs) < LEAST_RUNS:
+        raise UsageError(
+            f"{len(runs)} runs: a baseline is of {LEAST_RUNS} or more, since fewer can tell of no change",
+            f"amas loadtest run TEST --repeat {LEAST_RUNS}",
+        )
     unlike = differing(runs[0]["fingerprint"], runs[1:])
     if unlike:
         raise UsageError("\n".join(["the runs are not alike", *unlike]))

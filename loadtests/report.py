@@ -61,7 +61,7 @@ def text(outcome: Outcome, compared: Compared | None = None) -> str:
     lines.append(f"Generator  {outcome.ended.cpu_share:.0%} CPU, k6 {outcome.k6_version}")
     lines += [_row_text(row) for row in objectives(outcome)]
     if compared:
-        lines.append(f"Baseline   {compared.answer}")
+        lines.append(f"Baseline   {compared.sentence}")
     if outcome.waived:
         lines.append(f"Overridden: {'; '.join(outcome.waived)}")
     return "\n".join(lines) + "\n"
@@ -151,7 +151,7 @@ def comment(outcome: Outcome, compared: Compared | None = None) -> str:
             for one in compared.lines
         ]
         parts += [
-            f"Against the baseline: **{compared.answer}**\n",
+            f"Against the baseline: **{compared.sentence}**\n",
             "".join(f"- {_cell(one)}\n" for one in compared.incomparable),
             table(["figure", "", "baseline", "this run", ""], lines) if lines else "",
         ]

@@ -42,7 +42,9 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     stack: StackName,
     test: Test = "mixed",
     profile: Profile = "smoke",
-    repeat: Annotated[int, typer.Option(min=1, max=20, help="Runs, one after the other.")] = 3,
+    repeat: Annotated[
+        int, typer.Option(min=1, max=20, help="Runs, one after the other; fewer than 4 compare nothing.")
+    ] = 4,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="What the pipeline should keep.")] = Path(
         "results"
     ),

@@ -198,7 +198,7 @@ def compare(
                 for one in found.lines
             ],
         )
-        terminal.show_lines([found.answer, *found.incomparable])
+        terminal.show_lines([found.sentence, *found.incomparable])
     if found.incomparable:
         raise typer.Exit(EnvironmentMissing.exit_code)
     if found.answer == "worse":
@@ -211,7 +211,7 @@ def set_baseline(
     reason: Annotated[str, typer.Option(help="Why it changes.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make these runs what later ones are compared with; three or more. Runs on the host."""
+    """Make these runs what later ones are compared with; four or more. Runs on the host."""
     path = baseline_file.keep([results.read(one) for one in runs], reason, datetime.now(UTC))
     if as_json:
         terminal.show_json({"file": str(path)})

@@ -26,7 +26,7 @@ NAME = "development/mixed.smoke.json"
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A good one."""
-    runs = [{**outcome(tmp_path).facts(), "fingerprint": {"cpu": "x"}}] * 3
+    runs = [{**outcome(tmp_path).facts(), "fingerprint": {"cpu": "x"}}] * 4
     return baseline_file.keep(runs, "a new disk", AT, tmp_path)
 
 

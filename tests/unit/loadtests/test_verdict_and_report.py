@@ -200,10 +200,10 @@ def runs(tmp_path: Path) -> Callable[..., list[dict[str, object]]]:
     return make
 
 
-def test_a_worse_run_of_three_is_worse_and_has_its_exit_code(
+def test_four_worse_runs_are_worse_and_have_their_exit_code(
     tmp_path: Path, runs: Callable[..., list[dict[str, object]]]
 ) -> None:
-    found = baseline.compare(runs(8, 8.1, 8.2), runs(12, 12.1, 12.2))
+    found = baseline.compare(runs(8, 8.1, 8.2, 8.3), runs(12, 12.1, 12.2, 12.3))
     assert found.answer == "worse"
     assert exit_code([outcome(tmp_path)], found, required=False) == 5
 
@@ -217,13 +217,15 @@ def test_a_baseline_is_of_runs_that_passed_and_has_a_reason(
     tmp_path: Path, runs: Callable[..., list[dict[str, object]]]
 ) -> None:
     with pytest.raises(UsageError, match="say why"):
-        baseline_file.keep(runs(8, 8, 8), " ", AT, tmp_path)
+        baseline_file.keep(runs(8, 8, 8, 8), " ", AT, tmp_path)
     with pytest.raises(UsageError, match="only runs that passed"):
-        baseline_file.keep(runs(8, 8, 900), "new disk", AT, tmp_path)
-    path = baseline_file.keep(runs(8, 8.1, 8.2), "new disk", AT, tmp_path)
+        baseline_file.keep(runs(8, 8, 8, 900), "new disk", AT, tmp_path)
+    with pytest.raises(UsageError, match="3 runs: a baseline is of 4 or more"):
+        baseline_file.keep(runs(8, 8, 8), "new disk", AT, tmp_path)
+    path = baseline_file.keep(runs(8, 8.1, 8.2, 8), "new disk", AT, tmp_path)
     assert path == tmp_path / "development/mixed.smoke.json"
     assert json.loads(path.read_text())["reason"] == "new disk"
-    assert baseline.compare(baseline_file.read(path)["runs"], runs(8, 8.1, 8.2)).answer == "same"
+    assert baseline.compare(baseline_file.read(path)["runs"], runs(8, 8.1, 8.2, 8)).answer == "same"
 
 
 def test_a_missing_baseline_is_something_missing(tmp_path: Path) -> None:
