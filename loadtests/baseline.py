@@ -47,9 +47,17 @@ class Compared:
     lines: tuple[Line, ...] = ()
     incomparable: tuple[str, ...] = ()
     too_few: bool = False
+    # There is none for this machine.
+    missing: bool = False
+    # The file that these runs stand in now, to be compared with from here on.
+    became: str | None = None
 
     @property
     def answer(self) -> str:
+        if self.became:
+            return "set"
+        if self.missing:
+            return "none"
         if self.incomparable:
             return "not comparable"
         found = {one.answer for one in self.lines}
@@ -57,6 +65,10 @@ class Compared:
 
     @property
     def sentence(self) -> str:
+        if self.answer == "set":
+            return f"set by these runs, {'where none was' if self.missing else 'in place of another'}"
+        if self.answer == "none":
+            return "none for this machine"
         return f"{self.answer}: {NEEDED}" if self.too_few and self.answer == "unclear" else self.answer
 
 
@@ -68,11 +80,19 @@ def fingerprint(plan: Plan, k6_version: str, replicas: int) -> dict[str, str]:
         "load": _hash(json.dumps(plan.options(), sort_keys=True)),
         "scripts": _hash("".join(one.read_text(encoding="utf-8") for one in scripts(plan.test))),
         "k6": k6_version,
-        "cpu": _cpu(),
-        "cpus": f"{cpus():g}",
+        **this_machine(),
         "target": f"{plan.target}, {plan.kind}",
         "replicas": str(replicas),
     }
+
+
+def this_machine() -> dict[str, str]:
+    return {"cpu": _cpu(), "cpus": f"{cpus():g}"}
+
+
+def mark(fingerprint: Mapping[str, str]) -> str:
+    """Of the machine: a pipeline's next run may be on another, and then again on this one."""
+    return _hash(f"{fingerprint.get('cpu')}, {fingerprint.get('cpus')}")[:6]
 
 
 def scripts(test: str) -> list[Path]:
@@ -106,6 +126,7 @@ def facts(found: Compared) -> dict[str, Any]:
         "answer": found.answer,
         "lines": [asdict(one) for one in found.lines],
         "why": list(found.incomparable),
+        "became": found.became,
     }
 
 

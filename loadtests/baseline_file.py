@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from loadtests import results
-from loadtests.baseline import HEADLINES, LEAST_RUNS, differing
+from loadtests.baseline import HEADLINES, LEAST_RUNS, differing, mark
 from loadtests.catalog import HERE, TESTS, catalog
 from runbook.errors import EnvironmentMissing, UsageError
 
@@ -16,20 +17,36 @@ FOLDER = HERE / "baselines"
 SET = "amas loadtest baseline set RESULT..."
 
 
-def place(kind: str, test: str, profile: str, folder: Path = FOLDER) -> Path:
-    known = catalog()
-    known.rules(kind)
-    known.profile(profile)
-    if test not in TESTS:
-        raise UsageError(f"test {test!r}: must be one of {', '.join(TESTS)}", "amas loadtest list")
-    return folder / kind / f"{test}.{profile}.json"
+@dataclass(frozen=True)
+class Place:
+    """Where those of one kind of target lie, for one machine: figures of one mean nothing on another."""
+
+    kind: str
+    machine: str
+    folder: Path = FOLDER
+
+    def file(self, test: str, profile: str) -> Path:
+        """Checked, since names become a path."""
+        known = catalog()
+        known.rules(self.kind)
+        known.profile(profile)
+        if test not in TESTS:
+            raise UsageError(f"test {test!r}: must be one of {', '.join(TESTS)}", "amas loadtest list")
+        return self.folder / self.kind / f"{test}.{profile}.{self.machine}.json"
+
+
+def of(run: Mapping[str, Any], folder: Path = FOLDER) -> Path:
+    """Where the baseline of such a run lies."""
+    plan = run["plan"]
+    place = Place(plan["kind"], mark(run["fingerprint"]), folder)
+    return place.file(plan["test"], plan["profile"])
 
 
 def read(path: Path) -> dict[str, Any]:
     """Raises EnvironmentMissing where there is none."""
     held = read_if_there(path)
     if held is None:
-        raise EnvironmentMissing(f"there is no baseline {path.name} for {path.parent.name}", SET)
+        raise EnvironmentMissing(f"there is no baseline {path}", SET)
     return held
 
 
@@ -93,21 +110,21 @@ def keep(runs: Sequence[Mapping[str, Any]], reason: str, now: datetime, folder: 
     """Only what passed, and is alike; replaces the one there is."""
     if not reason.strip():
         raise UsageError("--reason: say why the baseline changes", "amas loadtest baseline set --help")
-    bad = [one["plan"]["runId"] for one in runs if one["verdict"] != "passed"]
-    if bad or not runs:
-        raise UsageError(f"only runs that passed make a baseline: {', '.join(bad) or 'none was named'}")
-    if len(runs) < LEAST_RUNS:
-        raise UsageError(
-            f"{len(runs)} runs: a baseline is of {LEAST_RUNS} or more, since fewer can tell of no change",
-            f"amas loadtest run TEST --repeat {LEAST_RUNS}",
-        )
-    unlike = differing(runs[0]["fingerprint"], runs[1:])
-    if unlike:
-        raise UsageError("\n".join(["the runs are not alike", *unlike]))
-    plan = runs[0]["plan"]
-    path = place(plan["kind"], plan["test"], plan["profile"], folder)
+    if against := reasons_against(runs):
+        raise UsageError("\n".join(against), f"amas loadtest run TEST --repeat {LEAST_RUNS}")
+    path = of(runs[0], folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [{name: one[name] for name in ("verdict", "result", "fingerprint")} for one in runs]
     text = {"reason": reason, "set": now.isoformat(timespec="seconds"), "runs": kept}
     results.write(path, json.dumps(text, indent=2) + "\n")
     return path
+
+
+def reasons_against(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why these runs are no baseline."""
+    bad = [f"{one['plan']['runId']} {one['verdict']}" for one in runs if one["verdict"] != "passed"]
+    found = [f"only runs that passed make a baseline: {', '.join(bad)}"] if bad else []
+    if len(runs) < LEAST_RUNS:
+        found.append(f"{len(runs)} runs: {LEAST_RUNS} or more make a baseline, since fewer tell of no change")
+    unlike = differing(runs[0]["fingerprint"], runs[1:]) if runs else []
+    return [*found, *(f"the runs are not alike: {one}" for one in unlike)]

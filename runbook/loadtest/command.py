@@ -15,6 +15,7 @@ from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.groups import ListByDefault
 from runbook.load_runs.keep import keep_all
 from runbook.loadtest import against
+from runbook.loadtest.against import Wanted
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 
@@ -116,18 +117,20 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         str | None,
         typer.Option(metavar="TARGET", help="Outside its window, or while alerts fire: type its name."),
     ] = None,
-    require_baseline: Annotated[
-        bool, typer.Option("--require-baseline", help="Exit with 3 when there is none to compare with.")
-    ] = False,
+    baselines: against.Folder = None,
+    require_baseline: against.Require = False,
+    set_missing: against.SetMissing = False,
     as_json: AsJson = False,
 ) -> None:
     """Send load and judge what came of it. Runs on the host and inside the network.
 
     Rows are counted against what was accepted and purged; no alert may fire; compared with the baseline.
     """
+    wanted = Wanted(baselines, required=require_baseline, set_missing=set_missing)
+    wanted.check(repeat)
     place = opened(stack, url, out)
     order = Order(test, profile, place.url, duration, rate, concurrency)
-    held = against.before(order, place, required=require_baseline)
+    earlier = against.before(order, place, wanted)
     outcomes = []
     for _ in range(repeat):
         outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes(override, keep)))
@@ -137,7 +140,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         if outcomes[-1].ended.interrupted:
             break
     last = outcomes[-1]
-    compared = against.compared(held, outcomes)
+    compared = earlier.judged(outcomes, datetime.now(UTC))
     report.write_all(last, compared)
     if summary:
         report.copy_text(last, compared, summary)
@@ -151,7 +154,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise typer.Exit(code)
 
 
-def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared | None, *, required: bool) -> int:
+def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared, *, required: bool) -> int:
     """The first that holds, so that nothing covers up something worse."""
     words = {one.verdict.word for one in outcomes}
     if any(one.ended.interrupted for one in outcomes):
@@ -160,9 +163,9 @@ def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared | None, 
         return INVALID
     if "failed" in words:
         return CheckFailed.exit_code
-    if compared and compared.answer == "worse":
+    if compared.answer == "worse":
         return WORSE
-    if required and (compared is None or compared.incomparable):
+    if required and compared.answer in {"none", "not comparable"}:
         return EnvironmentMissing.exit_code
     return 0
 
@@ -174,6 +177,7 @@ def compare(
         list[Path] | None,
         typer.Option("--with", metavar="RESULT", help="Earlier ones; else the baseline."),
     ] = None,
+    baselines: against.Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether runs are better, the same or worse, or too few or too noisy to tell. Runs on the host.
@@ -181,12 +185,10 @@ def compare(
     Exits with 5 when worse, 3 when not comparable.
     """
     after = [results.read(one) for one in runs]
-    facts = after[0]["plan"]
-    held = (
-        [results.read(one) for one in before]
-        if before
-        else baseline_file.read(baseline_file.place(facts["kind"], facts["test"], facts["profile"]))["runs"]
-    )
+    if before:
+        held = [results.read(one) for one in before]
+    else:
+        held = baseline_file.read(baseline_file.of(after[0], _folder(baselines)))["runs"]
     found = baseline.compare(held, after)
     if as_json:
         terminal.show_json(baseline.facts(found))
@@ -209,10 +211,12 @@ def compare(
 def set_baseline(
     runs: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Folders of runs that passed.")],
     reason: Annotated[str, typer.Option(help="Why it changes.")],
+    baselines: against.Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Make these runs what later ones are compared with; four or more. Runs on the host."""
-    path = baseline_file.keep([results.read(one) for one in runs], reason, datetime.now(UTC))
+    made = [results.read(one) for one in runs]
+    path = baseline_file.keep(made, reason, datetime.now(UTC), _folder(baselines))
     if as_json:
         terminal.show_json({"file": str(path)})
     else:
@@ -224,10 +228,12 @@ def show_baseline(
     test: Test,
     profile: Profile = "smoke",
     kind: Annotated[str, typer.Option(help="Of the target.")] = "development",
+    baselines: against.Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """The runs that later ones are compared with. Runs on the host."""
-    held = baseline_file.read(baseline_file.place(kind, test, profile))
+    """The runs that later ones of this machine are compared with. Runs on the host."""
+    place = baseline_file.Place(kind, baseline.mark(baseline.this_machine()), _folder(baselines))
+    held = baseline_file.read(place.file(test, profile))
     if as_json:
         terminal.show_json(held)
         return
@@ -237,3 +243,7 @@ def show_baseline(
     ]
     terminal.show_table(["P95 ms", "P99 ms", "requests/s"], rows)
     terminal.show_lines([f"set {held['set']}: {held['reason']}"])
+
+
+def _folder(baselines: Path | None) -> Path:
+    return baselines or baseline_file.FOLDER

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from loadtests import baseline_file, flow
+from loadtests import baseline, baseline_file, flow, results
 from loadtests.flow import Outcome, Place
 from loadtests.k6 import Keys
 from loadtests.tell import Teller
@@ -17,16 +18,19 @@ from runbook.api import Api
 from runbook.ci import command as ci_command
 from runbook.errors import EnvironmentMissing, UsageError
 from runbook.loadtest import command
+from runbook.loadtest.against import Against, Wanted
 from runbook.terminal import Progress
-from tests.unit.loadtests.testing_facts import AT, outcome
+from tests.unit.loadtests.testing_facts import AT, FOUND, outcome
 
-NAME = "development/mixed.smoke.json"
+MACHINE = {"cpu": "x", "cpus": "2"}
+Verb = Callable[..., Any]
+NAME = f"development/mixed.smoke.{baseline.mark(MACHINE)}.json"
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A good one."""
-    runs = [{**outcome(tmp_path).facts(), "fingerprint": {"cpu": "x"}}] * 4
+    runs = [{**outcome(tmp_path).facts(), "fingerprint": {**MACHINE, "k6": "2.2.0"}}] * 4
     return baseline_file.keep(runs, "a new disk", AT, tmp_path)
 
 
@@ -84,12 +88,12 @@ def _says_what_it_is(_: httpx.Request) -> httpx.Response:
 
 @pytest.fixture
 def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What load went out; baselines lie in `tmp_path`."""
+    """What load went out; this machine is one of two processors."""
     loads: list[str] = []
 
     def load_test(*_: object) -> Outcome:
         loads.append("load")
-        return outcome(tmp_path)
+        return replace(outcome(tmp_path), fingerprint={**MACHINE, "k6": "2.2.0"})
 
     address = "http://127.0.0.1:3000"
     api = Api(address, transport=httpx.MockTransport(_says_what_it_is))
@@ -97,7 +101,7 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         service=api, keys=Keys(), k6="k6", results=tmp_path, progress=Progress(), teller=Teller(), url=address
     )
     monkeypatch.setattr(flow, "load_test", load_test)
-    monkeypatch.setattr(baseline_file, "place", lambda *_: tmp_path / NAME)
+    monkeypatch.setattr(baseline, "this_machine", lambda: MACHINE)
     for verb in (command, ci_command):
         monkeypatch.setattr(verb, "opened", lambda *_: place)
         monkeypatch.setattr(verb, "keep_all", lambda *_: [])
@@ -105,35 +109,90 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return loads
 
 
-VERBS = pytest.mark.parametrize(
-    ("app", "verb"),
-    [(command.app, ["run", "mixed"]), (ci_command.app, ["loadtest", "mixed"])],
-    ids=["run", "ci"],
+@pytest.fixture(
+    params=[(command.app, ["run", "mixed"]), (ci_command.app, ["loadtest", "mixed"])], ids=["run", "ci"]
 )
+def verb(request: pytest.FixtureRequest, tmp_path: Path) -> Verb:
+    """Both that send load, with baselines and results in `tmp_path`."""
+    app, words = request.param
+    folders = ["--baselines", str(tmp_path), "--out", str(tmp_path)]
+    return lambda *options: CliRunner().invoke(app, [*words, *folders, *options])
 
 
-@VERBS
-def test_a_broken_one_is_told_before_anything_is_sent(
-    app: Any, verb: list[str], file: Path, sent: list[str]
-) -> None:
+def test_a_broken_one_is_told_before_anything_is_sent(verb: Verb, file: Path, sent: list[str]) -> None:
     file.write_text("{")
-    done = CliRunner().invoke(app, verb)
-    assert (type(done.exception), sent) == (UsageError, [])
+    assert (type(verb().exception), sent) == (UsageError, [])
 
 
-@VERBS
-def test_one_that_is_required_is_missed_before_anything_is_sent(
-    app: Any, verb: list[str], sent: list[str]
-) -> None:
-    done = CliRunner().invoke(app, [*verb, "--require-baseline"])
+def test_one_that_is_required_is_missed_before_anything_is_sent(verb: Verb, sent: list[str]) -> None:
+    done = verb("--require-baseline")
     assert isinstance(done.exception, EnvironmentMissing)
-    assert "mixed.smoke.json: nothing was sent" in done.exception.message
+    assert done.exception.message.endswith(".json: nothing was sent")
     assert sent == []
 
 
-@VERBS
-def test_without_one_a_run_is_compared_with_nothing(
-    app: Any, verb: list[str], sent: list[str], tmp_path: Path
-) -> None:
-    done = CliRunner().invoke(app, [*verb, "--repeat", "1", "--out", str(tmp_path)])
+def test_without_one_a_run_says_that_there_is_none(verb: Verb, sent: list[str]) -> None:
+    done = verb("--repeat", "1")
     assert (done.exit_code, sent) == (0, ["load"]), done.exception
+    assert "none for this machine" in done.stdout
+
+
+def test_runs_that_passed_become_the_one_that_is_missing_and_are_compared_with(
+    verb: Verb, sent: list[str], tmp_path: Path
+) -> None:
+    first = verb("--repeat", "4", "--set-missing-baseline")
+    assert (first.exit_code, len(sent)) == (0, 4), first.exception
+    assert "set by these runs, where none was" in first.stdout
+    kept = (tmp_path / NAME).read_text()
+    again = verb("--repeat", "4", "--set-missing-baseline")
+    assert "same" in again.stdout
+    assert (tmp_path / NAME).read_text() == kept
+
+
+def test_one_of_another_load_gives_way(verb: Verb, sent: list[str], file: Path) -> None:
+    file.write_text(file.read_text().replace('"2.2.0"', '"2.1.0"'))
+    done = verb("--repeat", "4", "--set-missing-baseline")
+    assert (done.exit_code, len(sent)) == (0, 4), done.exception
+    assert "set by these runs, in place of another" in done.stdout
+    assert "k6: '2.1.0' and '2.2.0'" in json.loads(file.read_text())["reason"]
+
+
+def test_one_of_another_machine_stays_beside(sent: list[str], verb: Verb, tmp_path: Path, file: Path) -> None:
+    other = file.rename(file.with_name(f"mixed.smoke.{baseline.mark({'cpu': 'y'})}.json"))
+    verb("--repeat", "4", "--set-missing-baseline")
+    assert (other.exists(), (tmp_path / NAME).exists(), len(sent)) == (True, True, 4)
+
+
+def test_runs_that_did_not_pass_become_none(tmp_path: Path) -> None:
+    failed = replace(outcome(tmp_path, found=replace(FOUND, left=1)), fingerprint=MACHINE)
+    wanted = Wanted(tmp_path, set_missing=True)
+    found = Against(None, wanted).judged([failed] * 4, AT)
+    assert (found.answer, list(tmp_path.rglob("*.json"))) == ("none", [])
+    assert found.incomparable[0].startswith("not set: only runs that passed make a baseline")
+    short = Against(None, wanted).judged([outcome(tmp_path)] * 3, AT)
+    assert short.incomparable == (
+        "not set: 3 runs: 4 or more make a baseline, since fewer tell of no change",
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [["--repeat", "3"], ["--repeat", "4", "--require-baseline"]], ids=["few", "both"]
+)
+def test_what_cannot_become_one_is_refused_before_anything_is_sent(
+    verb: Verb, sent: list[str], options: list[str]
+) -> None:
+    done = verb("--set-missing-baseline", *options)
+    assert (type(done.exception), sent) == (UsageError, [])
+
+
+def test_one_is_set_shown_and_compared_with_in_the_folder_that_is_named(
+    sent: list[str], tmp_path: Path, file: Path
+) -> None:
+    folder = ["--baselines", str(tmp_path)]
+    shown = CliRunner().invoke(command.app, ["baseline", "show", "mixed", *folder])
+    assert "a new disk" in shown.stdout
+    results.write(
+        tmp_path / results.SUMMARY, json.dumps(outcome(tmp_path).facts() | {"fingerprint": MACHINE})
+    )
+    compared = CliRunner().invoke(command.app, ["compare", str(tmp_path), *folder])
+    assert "not comparable" in compared.stdout, (compared.exception, file, sent)
