@@ -8,7 +8,7 @@ import typer
 
 from loadtests import baseline, baseline_file, flow, report, results
 from loadtests.catalog import TESTS, catalog
-from loadtests.flow import Wishes
+from loadtests.flow import Outcome, Place, Wishes
 from loadtests.plan import Order
 from runbook import terminal
 from runbook.errors import CheckFailed, EnvironmentMissing
@@ -113,6 +113,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         Path | None, typer.Option(metavar="FILE", help="A copy of load-test-summary.txt.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the run's rows stored.")] = False,
+    keep_results: Annotated[
+        int | None,
+        typer.Option("--keep-results", min=1, metavar="N", help="Take away all results but the newest N."),
+    ] = None,
     override: Annotated[
         str | None,
         typer.Option(metavar="TARGET", help="Outside its window, or while alerts fire: type its name."),
@@ -131,14 +135,13 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     place = opened(stack, url, out)
     order = Order(test, profile, place.url, duration, rate, concurrency)
     earlier = against.before(order, place, wanted)
-    outcomes = []
-    for _ in range(repeat):
-        outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes(override, keep)))
-        report.write_all(outcomes[-1], None)
-        for problem in keep_all(stack, [outcomes[-1].facts()]):  # a later one may never end
-            place.progress.say(problem)
-        if outcomes[-1].ended.interrupted:
-            break
+    outcomes: list[Outcome] = []
+    try:
+        while len(outcomes) < repeat and not (outcomes and outcomes[-1].ended.interrupted):
+            outcomes.append(_once(stack, order, place, Wishes(override, keep)))
+    finally:
+        if keep_results:
+            results.prune(place.results, keep_results, datetime.now(UTC), [one.folder for one in outcomes])
     last = outcomes[-1]
     compared = earlier.judged(outcomes, datetime.now(UTC))
     report.write_all(last, compared)
@@ -154,7 +157,16 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise typer.Exit(code)
 
 
-def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared, *, required: bool) -> int:
+def _once(stack: str, order: Order, place: Place, wishes: Wishes) -> Outcome:
+    """One run, kept at once: a later one may never end."""
+    outcome = flow.load_test(order, place, datetime.now(UTC), wishes)
+    report.write_all(outcome, None)
+    for problem in keep_all(stack, [outcome.facts()]):
+        place.progress.say(problem)
+    return outcome
+
+
+def exit_code(outcomes: list[Outcome], compared: baseline.Compared, *, required: bool) -> int:
     """The first that holds, so that nothing covers up something worse."""
     words = {one.verdict.word for one in outcomes}
     if any(one.ended.interrupted for one in outcomes):

@@ -64,8 +64,8 @@ def test_the_scheduler_has_the_keys_for_load_tests_only_where_it_runs_them(run: 
 @pytest.mark.parametrize(
     "line",
     [
-        "amas loadtest run mixed --profile smoke --out /tmp/results --json",
-        "amas loadtest run mixed --profile breakpoint --out /tmp/results --json",
+        "amas loadtest run mixed --profile smoke --out /tmp/results --keep-results 5 --json",
+        "amas loadtest run mixed --profile breakpoint --out /tmp/results --keep-results 5 --json",
     ],
 )
 def test_a_scheduled_load_test_is_a_line_that_the_runbook_takes(line: str, run: Run) -> None:

@@ -20,7 +20,7 @@ from runbook.errors import EnvironmentMissing, UsageError
 from runbook.loadtest import command
 from runbook.loadtest.against import Against, Wanted
 from runbook.terminal import Progress
-from tests.unit.loadtests.testing_facts import AT, FOUND, outcome
+from tests.unit.loadtests.testing_facts import AT, FOUND, outcome, planned
 
 MACHINE = {"cpu": "x", "cpus": "2"}
 Verb = Callable[..., Any]
@@ -196,3 +196,14 @@ def test_one_is_set_shown_and_compared_with_in_the_folder_that_is_named(
     )
     compared = CliRunner().invoke(command.app, ["compare", str(tmp_path), *folder])
     assert "not comparable" in compared.stdout, (compared.exception, file, sent)
+
+
+def test_older_results_go_after_a_run_that_was_asked_to_take_them(sent: list[str], tmp_path: Path) -> None:
+    older = tmp_path / "20250101T023000Z-mixed-smoke"
+    older.mkdir()
+    (older / results.SUMMARY).write_text("{}")
+    present = results.begun(tmp_path, planned())
+    (present / results.SUMMARY).write_text("{}")
+    done = CliRunner().invoke(command.app, ["run", "mixed", "--keep-results", "1"])
+    assert (done.exit_code, len(sent)) == (0, 1), done.exception
+    assert (older.exists(), present.exists()) == (False, True)
