@@ -17,6 +17,7 @@ from runbook import terminal
 from runbook.ci import tell
 from runbook.engine import connect
 from runbook.errors import AmasError
+from runbook.load_runs.alone import alone
 from runbook.load_runs.keep import keep_all
 from runbook.loadtest import against
 from runbook.loadtest.against import Wanted
@@ -65,7 +66,8 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     place = opened(stack, None, out)
     order = Order(test, profile, place.url)
     earlier = against.before(order, place, wanted)
-    series = run_all(stack, order, place, repeat)
+    with alone(stack, place.progress.say):
+        series = run_all(stack, order, place, repeat)
     outcomes = series.outcomes
     compared = earlier.judged(outcomes, datetime.now(UTC))
     report.write_all(outcomes[-1], compared)

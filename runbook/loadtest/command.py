@@ -13,6 +13,7 @@ from loadtests.plan import Order
 from runbook import terminal
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.groups import ListByDefault
+from runbook.load_runs.alone import alone
 from runbook.load_runs.keep import keep_all
 from runbook.loadtest import against
 from runbook.loadtest.against import Wanted
@@ -137,8 +138,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     earlier = against.before(order, place, wanted)
     outcomes: list[Outcome] = []
     try:
-        while len(outcomes) < repeat and not (outcomes and outcomes[-1].ended.interrupted):
-            outcomes.append(_once(stack, order, place, Wishes(override, keep)))
+        with alone(stack, place.progress.say):
+            while len(outcomes) < repeat and not (outcomes and outcomes[-1].ended.interrupted):
+                outcomes.append(_once(stack, order, place, Wishes(override, keep)))
     finally:
         if keep_results:
             results.prune(place.results, keep_results, datetime.now(UTC), [one.folder for one in outcomes])

@@ -35,3 +35,7 @@ VALUES (
     %(gave_way)s
 )
 ON CONFLICT (run_id) DO NOTHING;
+
+-- name: lock_load_test
+-- Until this session ends, however it ends. Any number will do that nobody else in this database locks.
+SELECT pg_try_advisory_lock(1634558325) AS is_ours;

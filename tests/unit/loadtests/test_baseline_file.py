@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for verb in (command, ci_command):
         monkeypatch.setattr(verb, "opened", lambda *_: place)
         monkeypatch.setattr(verb, "keep_all", lambda *_: [])
+        monkeypatch.setattr(verb, "alone", lambda *_: nullcontext())
     monkeypatch.setattr(ci_command, "stand_up", lambda *_: None)
     return loads
 
@@ -207,3 +209,14 @@ def test_older_results_go_after_a_run_that_was_asked_to_take_them(sent: list[str
     done = CliRunner().invoke(command.app, ["run", "mixed", "--keep-results", "1"])
     assert (done.exit_code, len(sent)) == (0, 1), done.exception
     assert (older.exists(), present.exists()) == (False, True)
+
+
+def test_while_another_is_at_work_nothing_is_sent(
+    verb: Verb, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(*_: object) -> AbstractContextManager[None]:
+        raise UsageError("another load test is at work")
+
+    for module in (command, ci_command):
+        monkeypatch.setattr(module, "alone", taken)
+    assert (type(verb().exception), sent) == (UsageError, [])
