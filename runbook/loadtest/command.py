@@ -13,6 +13,7 @@ from loadtests.plan import Order
 from runbook import terminal
 from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.groups import ListByDefault
+from runbook.load_runs import leftovers
 from runbook.load_runs.alone import alone
 from runbook.load_runs.keep import keep_all
 from runbook.loadtest import against
@@ -24,7 +25,7 @@ INVALID, WORSE, INTERRUPTED = 4, 5, 130
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="Load tests: list (when none is named), plan, run, compare, baseline.\n\n"
+    help="Load tests: list (when none is named), plan, run, compare, purge, baseline.\n\n"
     "Exit codes: 0 passed, 1 failed, 2 wrong usage or refused, 3 something is missing (a baseline that "
     "--require-baseline asks for, too), 4 invalid: nothing can be said, 5 worse than the baseline, 130 "
     "interrupted. Of several the first of 2, 130, 4, 1, 5, 3.",
@@ -219,6 +220,23 @@ def compare(
         raise typer.Exit(EnvironmentMissing.exit_code)
     if found.answer == "worse":
         raise typer.Exit(WORSE)
+
+
+@app.command()
+def purge(stack: StackName, url: Address = None, as_json: AsJson = False) -> None:
+    """Take away rows of load tests cut off over a day ago. Runs on the host and inside the network.
+
+    A run purges its own rows; one that was killed could not. What `--keep` left stays: it is on record.
+    Exits with 1 when rows are left.
+    """
+    left = leftovers.purge(stack, opened(stack, url, None).service, datetime.now(UTC))
+    if as_json:
+        terminal.show_json({"left": left})
+    else:
+        lines = [f"{run_id}: {count:,} rows left" for run_id, count in left.items()]
+        terminal.show_lines(lines or ["no load test left rows"])
+    if any(left.values()):
+        raise typer.Exit(CheckFailed.exit_code)
 
 
 @baseline_app.command("set")

@@ -18,6 +18,11 @@ pytestmark = pytest.mark.anyio
 NOW = datetime.now(UTC)
 RUN = LoadRun("lt-1", NOW, NOW, "mixed", "smoke", "0.1.0-ab", 2, "passed", 20.5, 41.0, 0.0, 5.0)
 
+STORED = """
+INSERT INTO decision_insights VALUES
+('{0}', now(), now(), 'u', 'a', 1, '{{}}', '{{}}', '[]', '{{}}', {1}, 'x')
+"""
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -84,3 +89,12 @@ async def test_capacity_goes_by_the_newest_rising_load_that_passed(database: Dat
         found = highest_good(session)
     assert found
     assert (found.requests, found.replicas, found.gave_way) == (800.0, 2, "at 900/s P95 310 ms")
+
+
+async def test_rows_of_a_run_without_a_record_are_found_and_no_others(database: Database) -> None:
+    kept(database, RUN)
+    database.rows("TRUNCATE decision_insights")
+    for decision_id, run_id in (("a", "'lt-1'"), ("b", "'lt-2'"), ("c", "'lt-2'"), ("d", "NULL")):
+        database.rows(STORED.format(decision_id, run_id))
+    with Session(database.url("jobs")) as session:
+        assert session.rows("runs_without_record") == [{"run_id": "lt-2"}]
