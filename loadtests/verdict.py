@@ -8,7 +8,7 @@ from loadtests.generator import MOST_CPU_SHARE, shares_by_step
 from loadtests.k6 import CROSSED, PASSED, Ended
 from loadtests.live import Sample
 from loadtests.plan import Plan
-from loadtests.summary import Result
+from loadtests.summary import Result, Step
 from loadtests.watch import Alert
 
 Word = Literal["passed", "failed", "invalid"]
@@ -181,15 +181,28 @@ def _hits(least: float, result: Result) -> Check:
 
 def good_rate(plan: Plan, result: Result) -> float:
     """The highest step that kept every limit to its end, with all below it."""
-    due = {one.rate: one.requests for one in plan.scenarios}
     good = 0.0
     for step in result.steps:
-        kept = step.p95_ms < plan.limits.p95_ms and step.p99_ms < plan.limits.p99_ms
-        held = step.requests >= LEAST_ACHIEVED_SHARE * due[step.rate] - 1
-        if not (kept and held) or step.error_share >= plan.limits.error_share or step.dropped:
+        if broken(plan, step):
             break
         good = step.rate
     return good
+
+
+def broken(plan: Plan, step: Step) -> list[str]:
+    """What was not kept in a step, in words, each with what it should have been."""
+    limits, due = plan.limits, {one.rate: one.requests for one in plan.scenarios}[step.rate]
+    found = [
+        (step.p95_ms < limits.p95_ms, f"P95 was {step.p95_ms:.0f} ms (limit {limits.p95_ms:g} ms)"),
+        (step.p99_ms < limits.p99_ms, f"P99 was {step.p99_ms:.0f} ms (limit {limits.p99_ms:g} ms)"),
+        (
+            step.error_share < limits.error_share,
+            f"{step.error_share:.1%} failed (limit {limits.error_share:.1%})",
+        ),
+        (not step.dropped, f"{step.dropped:,} requests found no user of k6 free"),
+        (step.requests >= LEAST_ACHIEVED_SHARE * due - 1, f"{step.requests:,} of {due:,.0f} requests came"),
+    ]
+    return [words for kept, words in found if not kept]
 
 
 @dataclass(frozen=True)
@@ -249,16 +262,13 @@ def _of_the_steps(plan: Plan, ended: Ended, result: Result) -> Iterator[Check]:
 
 
 def _highest(plan: Plan, result: Result) -> Check:
-    good, last = good_rate(plan, result), result.steps[-1] if result.steps else None
-    if last is None or not good:
-        return Check(HIGHEST, "failed", "none", f"at least {plan.steps[0]:g}/s")
-    if last.rate == good:
-        return Check(HIGHEST, "ok", f"{good:g}/s, nothing gave way", "a rate")
-    what = (
-        f"at {last.rate:g}/s {last.requests:,} requests, P95 {last.p95_ms:.0f} ms, P99 {last.p99_ms:.0f} ms, "
-        f"{last.error_share:.1%} errors, {last.dropped} dropped"
-    )
-    return Check(HIGHEST, "ok", f"{good:g}/s; {what}", "a rate")
+    good = good_rate(plan, result)
+    above = next((one for one in result.steps if one.rate > good), None)
+    what = f"at {above.rate:g}/s {', '.join(broken(plan, above))}" if above else "nothing gave way"
+    if not good:
+        found = f"none: {what}" if above else "none"
+        return Check(HIGHEST, "failed", found, f"at least {plan.steps[0]:g}/s")
+    return Check(HIGHEST, "ok", f"{good:g}/s{'; ' if above else ', '}{what}", "a rate")
 
 
 def _of_the_decisions(result: Result, found: Found) -> Iterator[Check]:

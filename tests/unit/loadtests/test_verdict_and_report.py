@@ -126,7 +126,31 @@ def test_a_step_that_was_cut_short_is_no_good_rate_and_something_gave_way(tmp_pa
     steps = (Step(100, 3000, 20, 40, 0.0, 0), Step(200, 2100, 30, 60, 0.0, 0))
     one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
     found = next(check.found for check in one.verdict.checks if check.name == "highest good rate")
-    assert found.startswith("100/s; at 200/s 2,100 requests")
+    assert found == "100/s; at 200/s 2,100 of 6,000 requests came"
+
+
+def test_what_gave_way_is_told_by_the_limits_that_broke_and_in_the_first_step_that_broke_one(
+    tmp_path: Path,
+) -> None:
+    steps = (
+        Step(100, 3000, 20, 40, 0.0, 0),
+        Step(200, 6000, 812.4, 460, 0.021, 3),
+        Step(300, 9000, 20, 40, 0.0, 0),
+    )
+    one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
+    found = next(check.found for check in one.verdict.checks if check.name == "highest good rate")
+    assert found == (
+        "100/s; at 200/s P95 was 812 ms (limit 200 ms), 2.1% failed (limit 1.0%), "
+        "3 requests found no user of k6 free"
+    )
+
+
+def test_where_the_first_step_gave_way_it_is_told_what_did(tmp_path: Path) -> None:
+    steps = (Step(100, 3000, 20, 700, 0.0, 0),)
+    one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
+    assert one.verdict.reasons == [
+        "highest good rate: none: at 100/s P99 was 700 ms (limit 500 ms); wanted at least 100/s"
+    ]
 
 
 @pytest.mark.parametrize("profile", ["smoke", "seed"])
