@@ -1,11 +1,15 @@
 """Load tests in the real database: written as the schedule's role, told by the service as its own."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from runbook.capacity.command import highest_good
+from runbook.errors import UsageError
+from runbook.load_runs.alone import alone
 from runbook.load_runs.keep import write
 from runbook.load_runs.record import LoadRun
 from runbook.sql_session import Session
@@ -98,3 +102,16 @@ async def test_rows_of_a_run_without_a_record_are_found_and_no_others(database: 
         database.rows(STORED.format(decision_id, run_id))
     with Session(database.url("jobs")) as session:
         assert session.rows("runs_without_record") == [{"run_id": "lt-2"}]
+
+
+async def test_the_scheduler_and_a_host_cannot_both_hold_the_load_tests_lock(
+    database: Database, tmp_path: Path
+) -> None:
+    def held_as(role: str) -> AbstractContextManager[None]:
+        (tmp_path / role).write_text(database.url(role))
+        return alone("local", pytest.fail, {"AMAS_DATABASE_URL_FILE": str(tmp_path / role)})
+
+    with held_as("jobs"), pytest.raises(UsageError, match="another load test"), held_as("owner"):
+        pytest.fail("both hold it")
+    with held_as("owner"):
+        pass
