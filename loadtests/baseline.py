@@ -1,4 +1,4 @@
-"""What runs are compared with: committed figures, and the facts that must be alike to compare at all."""
+"""Runs compared with earlier ones: their figures, and the facts that must be alike to compare at all."""
 
 import hashlib
 import json
@@ -6,23 +6,23 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from loadtests import results
-from loadtests.catalog import HERE, TESTS, catalog
+from loadtests.catalog import HERE
 from loadtests.k6 import cpus
 from loadtests.plan import Plan
-from loadtests.statistics import Answer, Comparison, compared
-from runbook.errors import EnvironmentMissing, UsageError
+from loadtests.statistics import Answer, Comparison, Figure, compared, least_runs
 
-FOLDER = HERE / "baselines"
 # Figure, its place in a result, and whether more of it is better.
 HEADLINES = (("P95 ms", "p95_ms", False), ("P99 ms", "p99_ms", False), ("requests/s", "rate", True))
 # A share of errors may well be 0, so that it is compared as it is: more than this more is worse.
 MOST_MORE_ERRORS = 0.001
+
+
+LEAST_RUNS = least_runs(len(HEADLINES))
+NEEDED = f"needs at least {LEAST_RUNS} runs a side"
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,38 @@ class Line:
 
 @dataclass(frozen=True)
 class Compared:
-    """All of them. The worst answer is that of the whole; what cannot be compared says why."""
+    """All of them. The worst answer is that of the whole; what cannot be compared says why.
+
+    Figures are judged together, so that the level of `statistics.ALPHA` is that of the whole; errors are not
+    left to chance, but held against a limit.
+    """
 
     lines: tuple[Line, ...] = ()
     incomparable: tuple[str, ...] = ()
+    too_few: bool = False
+    # There is none for this machine.
+    missing: bool = False
+    # The file that these runs stand in now, to be compared with from here on.
+    became: str | None = None
 
     @property
     def answer(self) -> str:
+        if self.became:
+            return "set"
+        if self.missing:
+            return "none"
         if self.incomparable:
             return "not comparable"
         found = {one.answer for one in self.lines}
         return next((one for one in ("worse", "unclear", "better") if one in found), "same")
+
+    @property
+    def sentence(self) -> str:
+        if self.answer == "set":
+            return f"set by these runs, {'where none was' if self.missing else 'in place of another'}"
+        if self.answer == "none":
+            return "none for this machine"
+        return f"{self.answer}: {NEEDED}" if self.too_few and self.answer == "unclear" else self.answer
 
 
 def fingerprint(plan: Plan, k6_version: str, replicas: int) -> dict[str, str]:
@@ -59,11 +80,19 @@ def fingerprint(plan: Plan, k6_version: str, replicas: int) -> dict[str, str]:
         "load": _hash(json.dumps(plan.options(), sort_keys=True)),
         "scripts": _hash("".join(one.read_text(encoding="utf-8") for one in scripts(plan.test))),
         "k6": k6_version,
-        "cpu": _cpu(),
-        "cpus": f"{cpus():g}",
+        **this_machine(),
         "target": f"{plan.target}, {plan.kind}",
         "replicas": str(replicas),
     }
+
+
+def this_machine() -> dict[str, str]:
+    return {"cpu": _cpu(), "cpus": f"{cpus():g}"}
+
+
+def mark(fingerprint: Mapping[str, str]) -> str:
+    """Of the machine: a pipeline's next run may be on another, and then again on this one."""
+    return _hash(f"{fingerprint.get('cpu')}, {fingerprint.get('cpus')}")[:6]
 
 
 def scripts(test: str) -> list[Path]:
@@ -75,56 +104,21 @@ def compare(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, An
     old, new = _measured(before), _measured(after)
     if not old or not new:
         return Compared(incomparable=("no run that measured something on one side",))
-    differing = tuple(_differing(old[0]["fingerprint"], [*old[1:], *new]))
-    if differing:
-        return Compared(incomparable=differing)
-    lines = [
-        _line(name, [one["result"][figure] for one in old], [one["result"][figure] for one in new], more)
-        for name, figure, more in HEADLINES
-    ]
-    return Compared((*lines, _errors(old, new)))
+    unlike = tuple(differing(old[0]["fingerprint"], [*old[1:], *new]))
+    if unlike:
+        return Compared(incomparable=unlike)
+    pairs = [Figure(_column(old, figure), _column(new, figure), more) for _, figure, more in HEADLINES]
+    names = [name for name, _, _ in HEADLINES]
+    lines = [_line(*one) for one in zip(names, pairs, compared(pairs), strict=True)]
+    return Compared((*lines, _errors(old, new)), too_few=min(len(old), len(new)) < LEAST_RUNS)
+
+
+def _column(runs: Sequence[Mapping[str, Any]], figure: str) -> list[float]:
+    return [one["result"][figure] for one in runs]
 
 
 def _measured(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [one for one in runs if one["result"] and one["verdict"] != "invalid"]
-
-
-def place(kind: str, test: str, profile: str, folder: Path = FOLDER) -> Path:
-    known = catalog()
-    known.rules(kind)
-    known.profile(profile)
-    if test not in TESTS:
-        raise UsageError(f"test {test!r}: must be one of {', '.join(TESTS)}", "amas loadtest list")
-    return folder / kind / f"{test}.{profile}.json"
-
-
-def read(path: Path) -> dict[str, Any]:
-    try:
-        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise EnvironmentMissing(
-            f"there is no baseline {path.name} for {path.parent.name}", "amas loadtest baseline set RESULT..."
-        ) from None
-    return held
-
-
-def keep(runs: Sequence[Mapping[str, Any]], reason: str, now: datetime, folder: Path = FOLDER) -> Path:
-    """Only what passed, and is alike; replaces the one there is."""
-    if not reason.strip():
-        raise UsageError("--reason: say why the baseline changes", "amas loadtest baseline set --help")
-    bad = [one["plan"]["runId"] for one in runs if one["verdict"] != "passed"]
-    if bad or not runs:
-        raise UsageError(f"only runs that passed make a baseline: {', '.join(bad) or 'none was named'}")
-    differing = list(_differing(runs[0]["fingerprint"], runs[1:]))
-    if differing:
-        raise UsageError("\n".join(["the runs are not alike", *differing]))
-    plan = runs[0]["plan"]
-    path = place(plan["kind"], plan["test"], plan["profile"], folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = [{name: one[name] for name in ("verdict", "result", "fingerprint")} for one in runs]
-    text = {"reason": reason, "set": now.isoformat(timespec="seconds"), "runs": kept}
-    results.write(path, json.dumps(text, indent=2) + "\n")
-    return path
 
 
 def facts(found: Compared) -> dict[str, Any]:
@@ -132,16 +126,18 @@ def facts(found: Compared) -> dict[str, Any]:
         "answer": found.answer,
         "lines": [asdict(one) for one in found.lines],
         "why": list(found.incomparable),
+        "became": found.became,
     }
 
 
-def _line(name: str, before: Sequence[float], after: Sequence[float], more_is_better: bool) -> Line:
-    found = compared(before, after, higher_is_better=more_is_better)
-    return Line(name, found.answer, median(before), median(after), _told(found, len(before), len(after)))
+def _line(name: str, pair: Figure, found: Comparison) -> Line:
+    return Line(name, found.answer, median(pair.before), median(pair.after), _told(pair, found))
 
 
-def _told(found: Comparison, before: int, after: int) -> str:
-    return f"{found.change:+.1%}, p {found.p:.3f}, noise {found.noise:.1%}, {before} against {after} runs"
+def _told(pair: Figure, found: Comparison) -> str:
+    runs = len(pair.before), len(pair.after)
+    told = f"{found.change:+.1%}, p {found.p:.3f}, noise {found.noise:.1%}, {runs[0]} against {runs[1]} runs"
+    return f"{told}; {NEEDED}" if min(runs) < LEAST_RUNS else told
 
 
 def _errors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Line:
@@ -151,7 +147,7 @@ def _errors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) 
     return Line("error %", answer, 100 * before, 100 * after, f"{100 * more:+.3f} points")
 
 
-def _differing(first: Mapping[str, str], others: Sequence[Mapping[str, Any]]) -> list[str]:
+def differing(first: Mapping[str, str], others: Sequence[Mapping[str, Any]]) -> list[str]:
     found = {
         f"{name}: {first.get(name)!r} and {other['fingerprint'].get(name)!r}"
         for other in others

@@ -131,6 +131,12 @@ def load_test(order: Order, place: Place, now: datetime, wishes: Wishes) -> Outc
         return replace(outcome, told=place.teller.told)
 
 
+def kind(order: Order, place: Place) -> str:
+    """What the service says it is; only what is a target is asked."""
+    (place.catalog or catalog()).target(_host(order.url))
+    return str(watch.asked(place.service, watch.MONITORING).get("environment"))
+
+
 def planned(order: Order, place: Place, now: datetime) -> tuple[Plan, Target, Rules, int]:
     """The service is asked what it is, and how many of it there are."""
     known = place.catalog or catalog()

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from loadtests import live
+from loadtests import generator, live
 
 if TYPE_CHECKING:
     from loadtests.flow import Outcome
@@ -20,6 +20,7 @@ def page(outcome: "Outcome", objectives: Sequence[Mapping[str, str]]) -> str:
     template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
     intervals = live.intervals(list(outcome.ended.samples))
     samples = outcome.ended.samples
+    used = generator.shares(samples, outcome.ended.cpus)
     plan = outcome.plan
     charts = [
         ("Requests a second", [(one.at_s, one.rate) for one in intervals]),
@@ -27,6 +28,7 @@ def page(outcome: "Outcome", objectives: Sequence[Mapping[str, str]]) -> str:
         ("Mean latency, ms", [(one.at_s, one.mean_ms) for one in intervals]),
         ("P95 latency since the start, ms", [(one.elapsed_s, one.p95_ms) for one in samples]),
         ("Users of k6 that wait for an answer", [(one.elapsed_s, float(one.users)) for one in samples]),
+        ("CPU of k6, % of what it may use", [(at, 100 * share) for at, share in used]),
     ]
     return template.substitute(
         title=escape(f"{plan.test} {plan.profile}: {outcome.verdict.word}"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from loadtests import live
+from loadtests import generator, live
 from loadtests.catalog import HERE
 from loadtests.guard import Needed
 from loadtests.plan import GRACEFUL_S, Plan
@@ -81,7 +81,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ended:
-    """How it went. `cpu_share` is of all that this machine lets it use."""
+    """How it went. `cpu_share` is of all that this machine lets it use, which is `cpus`."""
 
     exit_code: int
     elapsed_s: float
@@ -91,6 +91,7 @@ class Ended:
     samples: Sequence[live.Sample] = ()
     stopped_because: str | None = None
     interrupted: bool = False
+    cpus: float = 1.0
 
     @property
     def meaning(self) -> str:
@@ -244,9 +245,10 @@ class _Following:
 
     def _take(self, client: httpx.Client) -> None:
         """Now and then k6 has no time to answer; the next one will do."""
-        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
+        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, OSError):
             answer = client.get(self._address).json()
-            self._samples.append(live.sample(answer, time.monotonic() - self._started))
+            elapsed_s, cpu_s = time.monotonic() - self._started, generator.used_s(self._process.pid)
+            self._samples.append(live.sample(answer, elapsed_s, cpu_s))
             self._say(self._samples)
 
     def _late(self) -> str | None:
@@ -270,17 +272,19 @@ class _Following:
 
     def _ended(self) -> Ended:
         elapsed_s = time.monotonic() - self._started
+        allowed = cpus()
         cpu_s, rss_bytes = _used_by_children()
         cpu_s -= self._used[0]
         return Ended(
             exit_code=self._process.returncode,
             elapsed_s=elapsed_s,
             cpu_s=cpu_s,
-            cpu_share=cpu_s / (elapsed_s * cpus()),
+            cpu_share=cpu_s / (elapsed_s * allowed),
             rss_bytes=rss_bytes,
             samples=self._samples,
             stopped_because=self._stopped_because,
             interrupted=self._interrupted,
+            cpus=allowed,
         )
 
 

@@ -1,11 +1,14 @@
 """What k6 tells while it runs: its REST answers as samples, and the line a person watches."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from loadtests.plan import MEASURE, Plan
+
+_STEP = re.compile(r"http_reqs\{step:step_(.+)\}")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,10 @@ class Sample:
     p95_ms: float
     users: int
     dropped: int
+    # Of the generator itself.
+    cpu_s: float = 0.0
+    # The rate of the highest step that has requests.
+    step: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Interval:
     mean_ms: float
 
 
-def sample(answer: Mapping[str, Any], elapsed_s: float) -> Sample:
+def sample(answer: Mapping[str, Any], elapsed_s: float, cpu_s: float = 0.0) -> Sample:
     """From the body of k6's `GET /v1/metrics`; what has not happened yet is not in it."""
     found = {one["id"]: one["attributes"]["sample"] for one in answer["data"]}
     whole = found.get("http_req_duration", {})
@@ -44,7 +51,15 @@ def sample(answer: Mapping[str, Any], elapsed_s: float) -> Sample:
         p95_ms=measured.get("p(95)", 0.0),
         users=int(found.get("vus", {}).get("value", 0)),
         dropped=int(found.get("dropped_iterations", {}).get("count", 0)),
+        cpu_s=cpu_s,
+        step=max(_steps(found), default=None),
     )
+
+
+def _steps(found: Mapping[str, Mapping[str, float]]) -> Iterator[float]:
+    for name, values in found.items():
+        if (step := _STEP.fullmatch(name)) and values.get("count"):
+            yield float(step[1])
 
 
 def intervals(samples: list[Sample]) -> list[Interval]:

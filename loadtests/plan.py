@@ -1,9 +1,10 @@
 """From a test, a profile and a target to all that k6 is told and all that will be judged. Pure."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from loadtests.catalog import AGAIN, Catalog, Hold, Limits, Profile, Target
@@ -147,6 +148,12 @@ def plan(order: Order, catalog: Catalog, target: Target, kind: str, at: datetime
         at=at,
         steps=tuple(profile.steps.rates()) if profile.steps else (),
     )
+
+
+def begun_at(run_id: str) -> datetime | None:
+    """When the run of that id began; None for one that is no load test's."""
+    found = re.fullmatch(r"loadtest-(\d{8}T\d{6})-[0-9a-f]+", run_id)
+    return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
 
 
 def fitted(profile: Profile, order: Order) -> Profile:

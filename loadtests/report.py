@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from loadtests import baseline, html, results
 from loadtests.baseline import Compared
 from loadtests.flow import Outcome
-from loadtests.verdict import good_rate
+from loadtests.verdict import reached
 
 TEXT, PAGE, JUNIT, COMMENT = "load-test-summary.txt", "report.html", "junit.xml", "comment.md"
 # A bug tracker's limit is 64 KiB.
@@ -56,12 +56,12 @@ def text(outcome: Outcome, compared: Compared | None = None) -> str:
             f"Decisions  {result.accepted:,} accepted, {_count(outcome.found.stored)} stored",
         ]
         if plan.steps:
-            lines.append(f"Highest good rate  {good_rate(plan, result):g}/s")
+            lines.append(f"Highest good rate  {reached(plan, outcome.ended, result)}")
     lines.append(f"Alerts     {', '.join(one.metric for one in outcome.found.fired) or 'none fired'}")
     lines.append(f"Generator  {outcome.ended.cpu_share:.0%} CPU, k6 {outcome.k6_version}")
     lines += [_row_text(row) for row in objectives(outcome)]
     if compared:
-        lines.append(f"Baseline   {compared.answer}")
+        lines.append(f"Baseline   {compared.sentence}")
     if outcome.waived:
         lines.append(f"Overridden: {'; '.join(outcome.waived)}")
     return "\n".join(lines) + "\n"
@@ -151,7 +151,7 @@ def comment(outcome: Outcome, compared: Compared | None = None) -> str:
             for one in compared.lines
         ]
         parts += [
-            f"Against the baseline: **{compared.answer}**\n",
+            f"Against the baseline: **{compared.sentence}**\n",
             "".join(f"- {_cell(one)}\n" for one in compared.incomparable),
             table(["figure", "", "baseline", "this run", ""], lines) if lines else "",
         ]

@@ -4,9 +4,11 @@ import contextlib
 import fcntl
 import json
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from runbook.errors import UsageError
 SUMMARY = "summary.json"
 # What passed longer ago is no word for tonight.
 PASSED_WITHIN = timedelta(hours=24)
+# Longer than any run.
+UNFINISHED_FOR = timedelta(hours=24)
+_NAMED = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[a-z-]+(-\d+)?")
 
 
 def begun(root: Path, plan: Plan) -> Path:
@@ -66,6 +71,29 @@ def kept(root: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(UsageError):
             found.append({**read(path), "folder": str(path.parent)})
     return found
+
+
+def prune(root: Path, newest: int, now: datetime, present: Collection[Path] = ()) -> list[Path]:
+    """Takes away all results but the newest; never one of the present, nor what may still be at work.
+
+    What cannot be taken away, such as another user's, is tried again after the next run.
+    """
+    found = sorted((one for one in root.glob("*") if _is_result(one)), reverse=True)
+    gone = [one for one in found[newest:] if one not in present and _is_over(one, now)]
+    for one in gone:
+        shutil.rmtree(one, ignore_errors=True)
+    return gone
+
+
+def _is_result(folder: Path) -> bool:
+    holds = any((folder / name).is_file() for name in (SUMMARY, "options.json"))
+    return bool(_NAMED.fullmatch(folder.name)) and not folder.is_symlink() and holds
+
+
+def _is_over(folder: Path, now: datetime) -> bool:
+    """One without a summary is at work, or was killed."""
+    begun_at = datetime.strptime(folder.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return (folder / SUMMARY).is_file() or now - begun_at > UNFINISHED_FOR
 
 
 def passed_users(root: Path, plan: Plan, now: datetime) -> int:

@@ -1,26 +1,36 @@
 """Two small groups of figures compared: exact, the same every time, whatever their order and scale. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import count
+from math import comb
 from statistics import median, stdev
 from typing import Literal
 
 Answer = Literal["better", "same", "worse", "unclear"]
 
-# False alarms of one figure: at most so many of comparisons in which nothing has changed.
+# False alarms: of comparisons in which nothing has changed, at most so many call any figure worse, and at
+# most so many call any better, however many figures they have.
 ALPHA = 0.05
 # Less does not matter, however surely it is there.
 LEAST_CHANGE = 0.10
 # Above, the runs differ among themselves too much to tell a small change.
 MOST_NOISE = 0.10
-# With fewer, no split of the runs is rare enough.
-LEAST_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of two groups of runs."""
+
+    before: Sequence[float]
+    after: Sequence[float]
+    higher_is_better: bool = False
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of two groups; `change` is relative to the first, or absolute where `floor` says so."""
+    """`change` is relative to what was before; `p` is corrected for the number of figures."""
 
     answer: Answer
     change: float
@@ -28,21 +38,47 @@ class Comparison:
     noise: float
 
 
-def compared(
-    before: Sequence[float], after: Sequence[float], *, higher_is_better: bool = False
-) -> Comparison:
-    """Worse or better needs both: a change that matters, and one that chance seldom makes."""
-    middle = median(before)
-    change = _change(middle, median(after))
-    noise = max(noise_of(before), noise_of(after))
-    p_up, p_down = p_greater(before, after), p_greater(after, before)
-    p = min(p_up, p_down)
-    if min(len(before), len(after)) < LEAST_RUNS:
-        return Comparison("unclear", change, p, noise)
-    if p <= ALPHA and abs(change) > max(LEAST_CHANGE, 2 * noise):
-        went_up = p_up < p_down
-        return Comparison("better" if went_up == higher_is_better else "worse", change, p, noise)
-    return Comparison("unclear" if noise > MOST_NOISE else "same", change, p, noise)
+def compared(figures: Sequence[Figure]) -> list[Comparison]:
+    """Worse or better needs both: a change that matters, and one that chance seldom makes.
+
+    Each direction is corrected for the number of figures by Holm's step-down ("A Simple Sequentially
+    Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979, 65-70), so that ALPHA is
+    that of the whole comparison, whatever its figures have to do with one another.
+    """
+    up = holm([p_greater(one.before, one.after) for one in figures])
+    down = holm([p_greater(one.after, one.before) for one in figures])
+    least = least_runs(len(figures))
+    return [_judged(*one, least) for one in zip(figures, up, down, strict=True)]
+
+
+def _judged(figure: Figure, p_up: float, p_down: float, least: int) -> Comparison:
+    before, after = figure.before, figure.after
+    change = _change(median(before), median(after))
+    noise, p = max(noise_of(before), noise_of(after)), min(p_up, p_down)
+    answer: Answer = "unclear" if noise > MOST_NOISE else "same"
+    if min(len(before), len(after)) < least:
+        answer = "unclear"
+    elif p <= ALPHA and abs(change) > max(LEAST_CHANGE, 2 * noise):
+        answer = "better" if (p_up < p_down) == figure.higher_is_better else "worse"
+    return Comparison(answer, change, p, noise)
+
+
+def least_runs(figures: int) -> int:
+    """A side; with fewer no split of the runs is rare enough, however far apart they lie."""
+    return next(runs for runs in count(1) if figures / comb(2 * runs, runs) <= ALPHA)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Each as it counts among the others: the smallest times all of them, the next times one less."""
+    counted, highest = dict[int, float](), 0.0
+    for left, at in zip(range(len(chances), 0, -1), _ascending(chances), strict=True):
+        highest = max(highest, min(1.0, left * chances[at]))
+        counted[at] = highest
+    return [counted[at] for at in range(len(chances))]
+
+
+def _ascending(values: Sequence[float]) -> list[int]:
+    return sorted(range(len(values)), key=values.__getitem__)
 
 
 def p_greater(before: Sequence[float], after: Sequence[float]) -> float:
@@ -50,10 +86,20 @@ def p_greater(before: Sequence[float], after: Sequence[float]) -> float:
 
     The exact rank-sum test, one-sided; ties get their middle rank.
     """
-    ranks = _ranks([*before, *after])
+    ranks = _doubled_ranks([*before, *after])
     seen = sum(ranks[len(before) :])
-    splits = [sum(one) for one in combinations(ranks, len(after))]
-    return sum(one >= seen - 1e-9 for one in splits) / len(splits)
+    splits = _splits(ranks, len(after))
+    return sum(ways for total, ways in splits.items() if total >= seen) / comb(len(ranks), len(after))
+
+
+def _splits(ranks: Sequence[int], size: int) -> Counter[int]:
+    """How many choices of so many ranks have each sum: counted, since twenty runs a side have 10^11."""
+    by_size = [Counter({0: 1}), *(Counter[int]() for _ in range(size))]
+    for rank in ranks:
+        for chosen in range(size, 0, -1):
+            for total, ways in by_size[chosen - 1].items():
+                by_size[chosen][total + rank] += ways
+    return by_size[size]
 
 
 def noise_of(figures: Sequence[float]) -> float:
@@ -64,10 +110,11 @@ def noise_of(figures: Sequence[float]) -> float:
     return stdev(figures) / mean if mean else 0.0
 
 
-def _ranks(figures: Sequence[float]) -> list[float]:
+def _doubled_ranks(figures: Sequence[float]) -> list[int]:
+    """Twice the rank: a middle rank may be half of one."""
     ordered = sorted(figures)
     first = {value: at for at, value in reversed(list(enumerate(ordered)))}
-    return [first[one] + (ordered.count(one) + 1) / 2 for one in figures]
+    return [2 * first[one] + ordered.count(one) + 1 for one in figures]
 
 
 def _change(before: float, after: float) -> float:

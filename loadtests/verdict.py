@@ -1,12 +1,14 @@
 """From what was planned, measured and found to passed, failed or invalid, with every reason. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from loadtests.generator import MOST_CPU_SHARE, shares_by_step
 from loadtests.k6 import CROSSED, PASSED, Ended
+from loadtests.live import Sample
 from loadtests.plan import Plan
-from loadtests.summary import Result
+from loadtests.summary import Result, Step
 from loadtests.watch import Alert
 
 Word = Literal["passed", "failed", "invalid"]
@@ -15,11 +17,12 @@ State = Literal["ok", "failed", "invalid", "not judged"]
 # Above, the figures are not those of the load that was planned.
 MOST_DROPPED_SHARE = 0.001
 LEAST_ACHIEVED_SHARE = 0.99
-MOST_CPU_SHARE = 0.8
 MOST_LATE_MS = 100.0
 # Fewer reads than these are mostly the first of their kind.
 READS_TO_JUDGE = 2_000
 DRAIN_WITHIN_S = 30.0
+MOST_CPU = f"<= {MOST_CPU_SHARE:.0%}"
+HIGHEST = "highest good rate"
 # The cache counts the run's own reads with all others; those are judged by themselves.
 MIXED = ("cache_hit_rate",)
 
@@ -78,6 +81,7 @@ def judge(
         checks.append(Check("summary", "invalid", "k6 left none", "a summary"))
     else:
         checks += [*_of_the_measuring(plan, ended, result), *_of_the_limits(plan, result)]
+        checks += _of_the_steps(plan, ended, result)
         checks += _of_the_decisions(result, found)
     return Verdict((*checks, *_of_the_service(found)))
 
@@ -93,13 +97,9 @@ def _of_the_run(plan: Plan, ended: Ended, script_errors: Sequence[str], found: F
     first = f", the first: {script_errors[0][:120]}" if script_errors else ""
     thrown: State = "invalid" if script_errors else "ok"
     yield Check("script errors", thrown, f"{len(script_errors)}{first}", "0")
-    share = ended.cpu_share
-    yield _invalid_unless(
-        "generator's CPU",
-        share <= MOST_CPU_SHARE,
-        f"{share:.0%}",
-        f"<= {MOST_CPU_SHARE:.0%}",
-    )
+    if not plan.steps:  # which are judged one by one
+        share = ended.cpu_share
+        yield _invalid_unless("generator's CPU", share <= MOST_CPU_SHARE, f"{share:.0%}", MOST_CPU)
 
 
 def _of_the_measuring(plan: Plan, ended: Ended, result: Result) -> Iterator[Check]:
@@ -157,7 +157,6 @@ def _achieved(due: float, result: Result) -> Check:
 
 def _of_the_limits(plan: Plan, result: Result) -> Iterator[Check]:
     if plan.steps:
-        yield _highest(plan, result)
         return
     limits = plan.limits
     if result.requests:
@@ -182,28 +181,94 @@ def _hits(least: float, result: Result) -> Check:
 
 def good_rate(plan: Plan, result: Result) -> float:
     """The highest step that kept every limit to its end, with all below it."""
-    due = {one.rate: one.requests for one in plan.scenarios}
     good = 0.0
     for step in result.steps:
-        kept = step.p95_ms < plan.limits.p95_ms and step.p99_ms < plan.limits.p99_ms
-        held = step.requests >= LEAST_ACHIEVED_SHARE * due[step.rate] - 1
-        if not (kept and held) or step.error_share >= plan.limits.error_share or step.dropped:
+        if broken(plan, step):
             break
         good = step.rate
     return good
 
 
+def broken(plan: Plan, step: Step) -> list[str]:
+    """What was not kept in a step, in words, each with what it should have been."""
+    limits, due = plan.limits, {one.rate: one.requests for one in plan.scenarios}[step.rate]
+    found = [
+        (step.p95_ms < limits.p95_ms, f"P95 was {step.p95_ms:.0f} ms (limit {limits.p95_ms:g} ms)"),
+        (step.p99_ms < limits.p99_ms, f"P99 was {step.p99_ms:.0f} ms (limit {limits.p99_ms:g} ms)"),
+        (
+            step.error_share < limits.error_share,
+            f"{step.error_share:.1%} failed (limit {limits.error_share:.1%})",
+        ),
+        (not step.dropped, f"{step.dropped:,} requests found no user of k6 free"),
+        (step.requests >= LEAST_ACHIEVED_SHARE * due - 1, f"{step.requests:,} of {due:,.0f} requests came"),
+    ]
+    return [words for kept, words in found if not kept]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """By a rising load. `starved`: the step in which the generator gave way, when nothing else had.
+
+    `cpu_share` is what it used in that one, else in the one in which it used most.
+    """
+
+    good: float
+    starved: float | None = None
+    cpu_share: float = 0.0
+
+    def __str__(self) -> str:
+        if self.starved is None:
+            return f"{self.good:g}/s" if self.good else "none"
+        return f"at least {self.good:g}/s" if self.good else "unknown"
+
+
+def reached(plan: Plan, ended: Ended, result: Result) -> Reached:
+    """A step counts only while the generator had time to spare: else the rate is the generator's."""
+    good = good_rate(plan, result)
+    shares = shares_by_step(_to_the_end(plan, ended, result), ended.cpus)
+    seen = 0.0
+    for step in result.steps:
+        if (share := shares.get(step.rate, 0.0)) > MOST_CPU_SHARE:
+            below = [one.rate for one in result.steps if one.rate < step.rate]
+            return Reached(max(below, default=0.0), step.rate, share)
+        seen = max(seen, share)
+        if step.rate > good:
+            break
+    return Reached(good, cpu_share=seen)
+
+
+def _to_the_end(plan: Plan, ended: Ended, result: Result) -> list[Sample]:
+    """A step that k6 broke off is often over before it was looked at twice."""
+    start = Sample(0.0, 0, 0.0, 0.0, 0.0, 0, 0)
+    samples = [*ended.samples]
+    last = result.steps[-1].rate if result.steps else None
+    seen = samples[-1] if samples else start
+    if ended.elapsed_s < plan.duration_s or seen.step != last:
+        samples.append(replace(seen, elapsed_s=ended.elapsed_s, cpu_s=ended.cpu_s, step=last))
+    return [start, *samples]
+
+
+def _of_the_steps(plan: Plan, ended: Ended, result: Result) -> Iterator[Check]:
+    if not plan.steps:
+        return
+    found = reached(plan, ended, result)
+    if found.starved is None:
+        yield Check("generator's CPU", "ok", f"at most {found.cpu_share:.0%} in a step", MOST_CPU)
+        yield _highest(plan, result)
+    else:
+        told = f"{found.cpu_share:.0%} at {found.starved:g}/s: the generator gave way, not the service"
+        yield Check("generator's CPU", "invalid", told, MOST_CPU)
+        yield Check(HIGHEST, "not judged", str(found), "a rate")
+
+
 def _highest(plan: Plan, result: Result) -> Check:
-    good, last = good_rate(plan, result), result.steps[-1] if result.steps else None
-    if last is None or not good:
-        return Check("highest good rate", "failed", "none", f"at least {plan.steps[0]:g}/s")
-    if last.rate == good:
-        return Check("highest good rate", "ok", f"{good:g}/s, nothing gave way", "a rate")
-    what = (
-        f"at {last.rate:g}/s {last.requests:,} requests, P95 {last.p95_ms:.0f} ms, P99 {last.p99_ms:.0f} ms, "
-        f"{last.error_share:.1%} errors, {last.dropped} dropped"
-    )
-    return Check("highest good rate", "ok", f"{good:g}/s; {what}", "a rate")
+    good = good_rate(plan, result)
+    above = next((one for one in result.steps if one.rate > good), None)
+    what = f"at {above.rate:g}/s {', '.join(broken(plan, above))}" if above else "nothing gave way"
+    if not good:
+        found = f"none: {what}" if above else "none"
+        return Check(HIGHEST, "failed", found, f"at least {plan.steps[0]:g}/s")
+    return Check(HIGHEST, "ok", f"{good:g}/s{'; ' if above else ', '}{what}", "a rate")
 
 
 def _of_the_decisions(result: Result, found: Found) -> Iterator[Check]:

@@ -10,21 +10,24 @@ from typing import Annotated, Any
 import typer
 
 from loadtests import flow, report, results
-from loadtests.flow import Outcome, Wishes
+from loadtests.baseline import Compared
+from loadtests.flow import Outcome, Place, Wishes
 from loadtests.plan import Order
 from runbook import terminal
 from runbook.ci import tell
 from runbook.engine import connect
 from runbook.errors import AmasError
+from runbook.load_runs.alone import alone
 from runbook.load_runs.keep import keep_all
-from runbook.loadtest.command import Profile, Test, against_baseline, exit_code
+from runbook.loadtest import against
+from runbook.loadtest.against import Wanted
+from runbook.loadtest.command import Profile, Test, exit_code
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 from runbook.terminal import Progress
 
 SUMMARY = "summary.md"
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
-NO_BASELINE = "there is none"
 
 app = typer.Typer(
     help="What a pipeline calls; see .github/workflows for one.", no_args_is_help=True, rich_markup_mode=None
@@ -41,13 +44,15 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     stack: StackName,
     test: Test = "mixed",
     profile: Profile = "smoke",
-    repeat: Annotated[int, typer.Option(min=1, max=20, help="Runs, one after the other.")] = 3,
+    repeat: Annotated[
+        int, typer.Option(min=1, max=20, help="Runs, one after the other; fewer than 4 compare nothing.")
+    ] = 4,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="What the pipeline should keep.")] = Path(
         "results"
     ),
-    require_baseline: Annotated[
-        bool, typer.Option("--require-baseline", help="Exit with 3 when there is none to compare with.")
-    ] = False,
+    baselines: against.Folder = None,
+    require_baseline: against.Require = False,
+    set_missing: against.SetMissing = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the stack up if none stands, test it, compare, tell. Runs on the host.
@@ -55,17 +60,22 @@ def load_test(  # noqa: PLR0913, PLR0917 - one parameter an option
     Exit codes as of `amas loadtest run`. The summary goes to FOLDER/summary.md and, where a pipeline names
     one, to GITHUB_STEP_SUMMARY; annotations are printed where GITHUB_ACTIONS is true.
     """
+    wanted = Wanted(baselines, required=require_baseline, set_missing=set_missing)
+    wanted.check(repeat)
     stand_up(stack, Progress())
-    series = run_all(stack, Order(test, profile, ""), repeat, out)
+    place = opened(stack, None, out)
+    order = Order(test, profile, place.url)
+    earlier = against.before(order, place, wanted)
+    with alone(stack, place.progress.say):
+        series = run_all(stack, order, place, repeat)
     outcomes = series.outcomes
-    compared = against_baseline(outcomes)
+    compared = earlier.judged(outcomes, datetime.now(UTC))
     report.write_all(outcomes[-1], compared)
     runs = [results.read(one.folder) for one in outcomes]
-    answer = compared.answer if compared else NO_BASELINE
     comments = [(one.folder / report.COMMENT).read_text(encoding="utf-8") for one in outcomes]
-    show_summary(tell.summary(runs, answer, comments, series.missing), out, os.environ)
-    told = tell.annotations(runs, answer) if os.environ.get("GITHUB_ACTIONS") == "true" else []
-    _show([report.told(one) for one in runs], answer, out, [*told, *series.said], as_json=as_json)
+    show_summary(tell.summary(runs, compared.sentence, comments, series.missing), out, os.environ)
+    told = tell.annotations(runs, compared) if os.environ.get("GITHUB_ACTIONS") == "true" else []
+    _show([report.told(one) for one in runs], compared, out, [*told, *series.said], as_json=as_json)
     if series.broken:
         raise series.broken
     code = exit_code(outcomes, compared, required=require_baseline)
@@ -96,10 +106,8 @@ class Series:
         return f"run {len(self.outcomes) + 1}: {self.broken.message}" if self.broken else None
 
 
-def run_all(stack: str, wanted: Order, repeat: int, out: Path) -> Series:
+def run_all(stack: str, order: Order, place: Place, repeat: int) -> Series:
     """The last one may be cut short. One that breaks off takes none before it along."""
-    place = opened(stack, None, out)
-    order = Order(wanted.test, wanted.profile, place.url)
     series = Series()
     while len(series.outcomes) < repeat:
         try:
@@ -126,13 +134,14 @@ def show_summary(text: str, out: Path, environ: Mapping[str, str]) -> None:
 
 
 def _show(
-    runs: Sequence[Mapping[str, Any]], answer: str, out: Path, said: Sequence[str], *, as_json: bool
+    runs: Sequence[Mapping[str, Any]], compared: Compared, out: Path, said: Sequence[str], *, as_json: bool
 ) -> None:
     if as_json:
         terminal.show_json(
             {
                 "verdict": tell.verdict(runs),
-                "baseline": answer,
+                "baseline": compared.answer,
+                "why": list(compared.incomparable),
                 "folder": str(out),
                 "runs": runs,
                 "said": said,
@@ -142,5 +151,5 @@ def _show(
         for line in said:
             terminal.show_line(line)
         terminal.show_lines(
-            [f"load test {tell.verdict(runs)}, against the baseline: {answer}", f"kept in   {out}"]
+            [f"load test {tell.verdict(runs)}, against the baseline: {compared.sentence}", f"kept in   {out}"]
         )

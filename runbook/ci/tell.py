@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from loadtests.baseline import Compared
+
 Facts = Mapping[str, Any]
 # What the workflow commands of GitHub read as an end or as a sign of their own.
 _ESCAPES = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))
@@ -32,13 +34,18 @@ def summary(runs: Sequence[Facts], answer: str, comments: Sequence[str], missing
     return "\n".join(lines) + "\n"
 
 
-def annotations(runs: Sequence[Facts], answer: str) -> list[str]:
+def annotations(runs: Sequence[Facts], compared: Compared) -> list[str]:
     """What a reader should see beside the job; nothing where all is well."""
     lines = [_annotation(*one) for run in runs for one in _of_run(run)]
-    if answer == "worse":
+    if compared.answer == "worse":
         lines.append(_annotation("error", "Load test: worse than the baseline", "see the job's summary"))
-    elif answer in {"unclear", "not comparable"}:
-        lines.append(_annotation("warning", "Load test: baseline", f"the comparison is {answer}"))
+    elif compared.answer == "set":
+        lines.append(
+            _annotation("notice", "Load test: nothing was compared", f"baseline {compared.sentence}")
+        )
+    elif compared.answer in {"unclear", "not comparable", "none"}:
+        message = "\n".join([f"baseline: {compared.sentence}", *compared.incomparable])
+        lines.append(_annotation("warning", "Load test: nothing can be said of a change", message))
     return lines
 
 

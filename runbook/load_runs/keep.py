@@ -25,11 +25,8 @@ def keep(stack: str, facts: Mapping[str, Any]) -> LoadRun:
 
 
 def keep_all(stack: str, runs: Runs, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What could not be kept, in words: a verdict stands without its record.
-
-    With keys from files a run was at a place that is no stack of this checkout, but inside its network.
-    """
-    if environ.get("AMAS_ADMIN_KEY_FILE") and not sql_session.inside_network(environ):
+    """What could not be kept, in words: a verdict stands without its record."""
+    if is_elsewhere(environ):
         return []
     try:
         for facts in runs:
@@ -37,6 +34,11 @@ def keep_all(stack: str, runs: Runs, environ: Mapping[str, str] = os.environ) ->
     except AmasError as reason:
         return [f"the result is not kept in the database: {reason.message}"]
     return []
+
+
+def is_elsewhere(environ: Mapping[str, str]) -> bool:
+    """With keys from files a run is at a place that is no stack of this checkout, but inside its network."""
+    return bool(environ.get("AMAS_ADMIN_KEY_FILE")) and not sql_session.inside_network(environ)
 
 
 def write(session: Statements, row: LoadRun) -> None:

@@ -6,14 +6,18 @@ from typing import Annotated
 
 import typer
 
-from loadtests import baseline, flow, report, results
+from loadtests import baseline, baseline_file, flow, report, results
 from loadtests.catalog import TESTS, catalog
-from loadtests.flow import Wishes
+from loadtests.flow import Outcome, Place, Wishes
 from loadtests.plan import Order
 from runbook import terminal
-from runbook.errors import AmasError, CheckFailed, EnvironmentMissing
+from runbook.errors import CheckFailed, EnvironmentMissing
 from runbook.groups import ListByDefault
+from runbook.load_runs import leftovers
+from runbook.load_runs.alone import alone
 from runbook.load_runs.keep import keep_all
+from runbook.loadtest import against
+from runbook.loadtest.against import Wanted
 from runbook.loadtest.place import opened
 from runbook.options import AsJson, StackName
 
@@ -21,7 +25,7 @@ INVALID, WORSE, INTERRUPTED = 4, 5, 130
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="Load tests: list (when none is named), plan, run, compare, baseline.\n\n"
+    help="Load tests: list (when none is named), plan, run, compare, purge, baseline.\n\n"
     "Exit codes: 0 passed, 1 failed, 2 wrong usage or refused, 3 something is missing (a baseline that "
     "--require-baseline asks for, too), 4 invalid: nothing can be said, 5 worse than the baseline, 130 "
     "interrupted. Of several the first of 2, 130, 4, 1, 5, 3.",
@@ -111,31 +115,38 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         Path | None, typer.Option(metavar="FILE", help="A copy of load-test-summary.txt.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the run's rows stored.")] = False,
+    keep_results: Annotated[
+        int | None,
+        typer.Option("--keep-results", min=1, metavar="N", help="Take away all results but the newest N."),
+    ] = None,
     override: Annotated[
         str | None,
         typer.Option(metavar="TARGET", help="Outside its window, or while alerts fire: type its name."),
     ] = None,
-    require_baseline: Annotated[
-        bool, typer.Option("--require-baseline", help="Exit with 3 when there is none to compare with.")
-    ] = False,
+    baselines: against.Folder = None,
+    require_baseline: against.Require = False,
+    set_missing: against.SetMissing = False,
     as_json: AsJson = False,
 ) -> None:
     """Send load and judge what came of it. Runs on the host and inside the network.
 
     Rows are counted against what was accepted and purged; no alert may fire; compared with the baseline.
     """
+    wanted = Wanted(baselines, required=require_baseline, set_missing=set_missing)
+    wanted.check(repeat)
     place = opened(stack, url, out)
     order = Order(test, profile, place.url, duration, rate, concurrency)
-    outcomes = []
-    for _ in range(repeat):
-        outcomes.append(flow.load_test(order, place, datetime.now(UTC), Wishes(override, keep)))
-        report.write_all(outcomes[-1], None)
-        for problem in keep_all(stack, [outcomes[-1].facts()]):  # a later one may never end
-            place.progress.say(problem)
-        if outcomes[-1].ended.interrupted:
-            break
+    earlier = against.before(order, place, wanted)
+    outcomes: list[Outcome] = []
+    try:
+        with alone(stack, place.progress.say):
+            while len(outcomes) < repeat and not (outcomes and outcomes[-1].ended.interrupted):
+                outcomes.append(_once(stack, order, place, Wishes(override, keep)))
+    finally:
+        if keep_results:
+            results.prune(place.results, keep_results, datetime.now(UTC), [one.folder for one in outcomes])
     last = outcomes[-1]
-    compared = against_baseline(outcomes)
+    compared = earlier.judged(outcomes, datetime.now(UTC))
     report.write_all(last, compared)
     if summary:
         report.copy_text(last, compared, summary)
@@ -149,17 +160,16 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise typer.Exit(code)
 
 
-def against_baseline(outcomes: list[flow.Outcome]) -> baseline.Compared | None:
-    """None where nobody set one."""
-    plan_ = outcomes[0].plan
-    try:
-        held = baseline.read(baseline.place(plan_.kind, plan_.test, plan_.profile))
-    except AmasError:
-        return None
-    return baseline.compare(held["runs"], [one.facts() for one in outcomes])
+def _once(stack: str, order: Order, place: Place, wishes: Wishes) -> Outcome:
+    """One run, kept at once: a later one may never end."""
+    outcome = flow.load_test(order, place, datetime.now(UTC), wishes)
+    report.write_all(outcome, None)
+    for problem in keep_all(stack, [outcome.facts()]):
+        place.progress.say(problem)
+    return outcome
 
 
-def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared | None, *, required: bool) -> int:
+def exit_code(outcomes: list[Outcome], compared: baseline.Compared, *, required: bool) -> int:
     """The first that holds, so that nothing covers up something worse."""
     words = {one.verdict.word for one in outcomes}
     if any(one.ended.interrupted for one in outcomes):
@@ -168,9 +178,9 @@ def exit_code(outcomes: list[flow.Outcome], compared: baseline.Compared | None, 
         return INVALID
     if "failed" in words:
         return CheckFailed.exit_code
-    if compared and compared.answer == "worse":
+    if compared.answer == "worse":
         return WORSE
-    if required and (compared is None or compared.incomparable):
+    if required and compared.answer in {"none", "not comparable"}:
         return EnvironmentMissing.exit_code
     return 0
 
@@ -182,6 +192,7 @@ def compare(
         list[Path] | None,
         typer.Option("--with", metavar="RESULT", help="Earlier ones; else the baseline."),
     ] = None,
+    baselines: against.Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether runs are better, the same or worse, or too few or too noisy to tell. Runs on the host.
@@ -189,12 +200,10 @@ def compare(
     Exits with 5 when worse, 3 when not comparable.
     """
     after = [results.read(one) for one in runs]
-    facts = after[0]["plan"]
-    held = (
-        [results.read(one) for one in before]
-        if before
-        else baseline.read(baseline.place(facts["kind"], facts["test"], facts["profile"]))["runs"]
-    )
+    if before:
+        held = [results.read(one) for one in before]
+    else:
+        held = baseline_file.read(baseline_file.of(after[0], _folder(baselines)))["runs"]
     found = baseline.compare(held, after)
     if as_json:
         terminal.show_json(baseline.facts(found))
@@ -206,21 +215,40 @@ def compare(
                 for one in found.lines
             ],
         )
-        terminal.show_lines([found.answer, *found.incomparable])
+        terminal.show_lines([found.sentence, *found.incomparable])
     if found.incomparable:
         raise typer.Exit(EnvironmentMissing.exit_code)
     if found.answer == "worse":
         raise typer.Exit(WORSE)
 
 
+@app.command()
+def purge(stack: StackName, url: Address = None, as_json: AsJson = False) -> None:
+    """Take away rows of load tests cut off over a day ago. Runs on the host and inside the network.
+
+    A run purges its own rows; one that was killed could not. What `--keep` left stays: it is on record.
+    Exits with 1 when rows are left.
+    """
+    left = leftovers.purge(stack, opened(stack, url, None).service, datetime.now(UTC))
+    if as_json:
+        terminal.show_json({"left": left})
+    else:
+        lines = [f"{run_id}: {count:,} rows left" for run_id, count in left.items()]
+        terminal.show_lines(lines or ["no load test left rows"])
+    if any(left.values()):
+        raise typer.Exit(CheckFailed.exit_code)
+
+
 @baseline_app.command("set")
 def set_baseline(
     runs: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Folders of runs that passed.")],
     reason: Annotated[str, typer.Option(help="Why it changes.")],
+    baselines: against.Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make these runs what later ones are compared with; three or more. Runs on the host."""
-    path = baseline.keep([results.read(one) for one in runs], reason, datetime.now(UTC))
+    """Make these runs what later ones are compared with; four or more. Runs on the host."""
+    made = [results.read(one) for one in runs]
+    path = baseline_file.keep(made, reason, datetime.now(UTC), _folder(baselines))
     if as_json:
         terminal.show_json({"file": str(path)})
     else:
@@ -232,10 +260,12 @@ def show_baseline(
     test: Test,
     profile: Profile = "smoke",
     kind: Annotated[str, typer.Option(help="Of the target.")] = "development",
+    baselines: against.Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """The runs that later ones are compared with. Runs on the host."""
-    held = baseline.read(baseline.place(kind, test, profile))
+    """The runs that later ones of this machine are compared with. Runs on the host."""
+    place = baseline_file.Place(kind, baseline.mark(baseline.this_machine()), _folder(baselines))
+    held = baseline_file.read(place.file(test, profile))
     if as_json:
         terminal.show_json(held)
         return
@@ -245,3 +275,7 @@ def show_baseline(
     ]
     terminal.show_table(["P95 ms", "P99 ms", "requests/s"], rows)
     terminal.show_lines([f"set {held['set']}: {held['reason']}"])
+
+
+def _folder(baselines: Path | None) -> Path:
+    return baselines or baseline_file.FOLDER

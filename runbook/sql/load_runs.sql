@@ -35,3 +35,37 @@ VALUES (
     %(gave_way)s
 )
 ON CONFLICT (run_id) DO NOTHING;
+
+-- name: lock_load_test
+-- Until this session ends, however it ends. Any number will do that nobody else in this database locks.
+SELECT pg_try_advisory_lock(1634558325) AS is_ours;
+
+-- name: runs_without_record
+-- Run ids that rows carry and no record does. By the index from one id to the next, since a run has millions
+-- of rows.
+WITH RECURSIVE ids AS (
+    (
+        SELECT d.run_id FROM decision_insights AS d
+        WHERE d.run_id IS NOT NULL
+        ORDER BY d.run_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT d.run_id FROM decision_insights AS d
+        WHERE d.run_id > ids.run_id
+        ORDER BY d.run_id
+        LIMIT 1
+    )
+    FROM ids
+    WHERE ids.run_id IS NOT NULL
+)
+
+SELECT ids.run_id
+FROM ids
+WHERE
+    ids.run_id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM load_runs AS l
+        WHERE l.run_id = ids.run_id
+    );

@@ -34,7 +34,7 @@ def test_every_default_is_a_time_that_comes(schedule: str) -> None:
 
 
 def test_load_tests_run_by_themselves_only_where_a_time_is_set(run: Run) -> None:
-    assert {"load-test", "breakpoint"} & {job.job for job in jobs_of(crontab(run))} == set()
+    assert {"load-test", "breakpoint", "load-leftovers"} & {job.job for job in jobs_of(crontab(run))} == set()
     both = crontab(
         run, loadTestSchedule="0 3 * * 5", breakpointSchedule="0 3 2 */3 *", schedulerMemoryMb="1024"
     )
@@ -43,6 +43,7 @@ def test_load_tests_run_by_themselves_only_where_a_time_is_set(run: Run) -> None
     assert jobs["load-test"].command[:5] == ("amas", "loadtest", "run", "mixed", "--profile")
     assert "smoke" in jobs["load-test"].command
     assert "breakpoint" in jobs["breakpoint"].command
+    assert jobs["load-leftovers"].command == ("amas", "loadtest", "purge", "--json")
 
 
 def test_the_scheduler_has_the_keys_for_load_tests_only_where_it_runs_them(run: Run) -> None:
@@ -64,8 +65,9 @@ def test_the_scheduler_has_the_keys_for_load_tests_only_where_it_runs_them(run: 
 @pytest.mark.parametrize(
     "line",
     [
-        "amas loadtest run mixed --profile smoke --out /tmp/results --json",
-        "amas loadtest run mixed --profile breakpoint --out /tmp/results --json",
+        "amas loadtest run mixed --profile smoke --out /tmp/results --keep-results 5 --json",
+        "amas loadtest purge --json",
+        "amas loadtest run mixed --profile breakpoint --out /tmp/results --keep-results 5 --json",
     ],
 )
 def test_a_scheduled_load_test_is_a_line_that_the_runbook_takes(line: str, run: Run) -> None:

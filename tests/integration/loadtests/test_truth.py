@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from loadtests import flow, k6, plan, report
-from loadtests.catalog import HERE, TESTS, Hold, Profile, catalog
+from loadtests.catalog import HERE, TESTS, Hold, Profile, Steps, catalog
 from loadtests.flow import Outcome, Place, Wishes
 from loadtests.plan import Order
 from loadtests.tell import Teller
@@ -36,10 +36,12 @@ def _one_second_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loadtests.watch.EVERY_S", 0.3)
 
 
-def outcome_of(stub: Stub, folder: Path, test: str = "ingest", profile: str = "short") -> Outcome:
+def outcome_of(
+    stub: Stub, folder: Path, test: str = "ingest", profile: str = "short", steps: Steps | None = None
+) -> Outcome:
     """A run of the shape of `average`, so that its limits hold."""
     known = catalog()
-    short = Profile(profile, "short", measure=(Hold(RATE, LENGTH_S),))
+    short = Profile(profile, "short", measure=() if steps else (Hold(RATE, LENGTH_S),), steps=steps)
     with stub.standing(), Api(stub.url, Keys(ingest="key", admin="key")) as api:
         place = Place(
             service=api,
@@ -165,6 +167,37 @@ def test_a_generator_that_stood_still_makes_it_invalid(
     assert paused
     assert outcome.verdict.word == "invalid"
     assert "generator's delay" in states(outcome, "invalid")
+
+
+RISING = Steps(first=20, last=60, by=20, each_s=2.5)
+# Some ten milliseconds of a processor, sixty times a second.
+BUSY = """
+    if (exec.scenario.name === 'step_60') { let x = 0; for (let i = 0; i < 150000; i += 1) x += i; }
+    post([decision(ofIteration(), run.id)]);
+"""
+BUSY_IMPORTS = """
+    import exec from 'k6/execution';
+    import { run } from './lib/options.js';
+    import { ofIteration } from './lib/random.js';
+    import { decision } from './lib/trace.js';
+"""
+
+
+@pytest.mark.parametrize(
+    ("cpus", "word", "found"),
+    [(0.7, "invalid", "at least 40/s"), (1000.0, "passed", "60/s, nothing gave way")],
+    ids=["starved", "not starved"],
+)
+def test_a_generator_that_was_starved_only_at_the_end_gave_way_and_not_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Callable[[str, str], None],
+    cpus: float, word: str, found: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(k6, "cpus", lambda: cpus)
+    script(BUSY, BUSY_IMPORTS)
+    outcome = outcome_of(Stub(), tmp_path, steps=RISING)
+    assert outcome.verdict.word == word, outcome.verdict.reasons
+    assert [one.found for one in outcome.verdict.checks if one.name == "highest good rate"] == [found]
+    assert outcome.ended.cpu_share < 0.8, "over the whole run nobody sees it"
 
 
 def _pausing(monkeypatch: pytest.MonkeyPatch, *, after_s: float, for_s: float) -> list[int]:

@@ -1,11 +1,15 @@
 """Load tests in the real database: written as the schedule's role, told by the service as its own."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from runbook.capacity.command import highest_good
+from runbook.errors import UsageError
+from runbook.load_runs.alone import alone
 from runbook.load_runs.keep import write
 from runbook.load_runs.record import LoadRun
 from runbook.sql_session import Session
@@ -17,6 +21,11 @@ pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC)
 RUN = LoadRun("lt-1", NOW, NOW, "mixed", "smoke", "0.1.0-ab", 2, "passed", 20.5, 41.0, 0.0, 5.0)
+
+STORED = """
+INSERT INTO decision_insights VALUES
+('{0}', now(), now(), 'u', 'a', 1, '{{}}', '{{}}', '[]', '{{}}', {1}, 'x')
+"""
 
 
 @pytest.fixture
@@ -84,3 +93,25 @@ async def test_capacity_goes_by_the_newest_rising_load_that_passed(database: Dat
         found = highest_good(session)
     assert found
     assert (found.requests, found.replicas, found.gave_way) == (800.0, 2, "at 900/s P95 310 ms")
+
+
+async def test_rows_of_a_run_without_a_record_are_found_and_no_others(database: Database) -> None:
+    kept(database, RUN)
+    database.rows("TRUNCATE decision_insights")
+    for decision_id, run_id in (("a", "'lt-1'"), ("b", "'lt-2'"), ("c", "'lt-2'"), ("d", "NULL")):
+        database.rows(STORED.format(decision_id, run_id))
+    with Session(database.url("jobs")) as session:
+        assert session.rows("runs_without_record") == [{"run_id": "lt-2"}]
+
+
+async def test_the_scheduler_and_a_host_cannot_both_hold_the_load_tests_lock(
+    database: Database, tmp_path: Path
+) -> None:
+    def held_as(role: str) -> AbstractContextManager[None]:
+        (tmp_path / role).write_text(database.url(role))
+        return alone("local", pytest.fail, {"AMAS_DATABASE_URL_FILE": str(tmp_path / role)})
+
+    with held_as("jobs"), pytest.raises(UsageError, match="another load test"), held_as("owner"):
+        pytest.fail("both hold it")
+    with held_as("owner"):
+        pass

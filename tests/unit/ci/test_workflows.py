@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from infra.keys import KEYS, OneOf
+from loadtests.baseline import LEAST_RUNS
 from loadtests.catalog import TESTS, Target, catalog
 from loadtests.plan import Order, plan
 from loadtests.verdict import DRAIN_WITHIN_S
@@ -60,7 +61,7 @@ def test_there_is_one_for_each_purpose() -> None:
 @each
 def test_actions_are_pinned_by_commit_with_their_version_beside(path: Path) -> None:
     for line in re.findall(r"uses: (.*)", path.read_text()):
-        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line), line
+        assert re.fullmatch(r"actions/[a-z-]+(/[a-z]+)?@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line), line
 
 
 @each
@@ -91,7 +92,7 @@ def of_job(job: dict[str, Any]) -> Iterator[list[str]]:
 @each
 def test_every_job_ends_in_time_on_a_named_system(path: Path) -> None:
     for job in workflow(path)["jobs"].values():
-        assert job["timeout-minutes"] <= 240
+        assert job["timeout-minutes"] <= 300
         assert re.fullmatch(r"ubuntu-\d\d\.04", job["runs-on"])
 
 
@@ -162,6 +163,23 @@ def test_the_nightly_run_offers_the_tests_and_profiles_that_there_are() -> None:
     assert set(inputs["test"]["options"]) == set(TESTS)
     assert set(inputs["profile"]["options"]) == set(catalog().profiles)
     assert inputs["profile"]["default"] in inputs["profile"]["options"]
+
+
+def test_the_nightly_run_compares_with_what_earlier_ones_kept() -> None:
+    (words,) = (words for words in commands(FOLDER / "load.yml") if "loadtest" in words)
+    folder = words[words.index("--baselines") + 1]
+    assert "--set-missing-baseline" in words
+    assert int(words[words.index("--repeat") + 1]) >= LEAST_RUNS
+    names = [step.get("uses", step.get("run", "")).partition("@")[0] for step in steps(FOLDER / "load.yml")]
+    (run,) = (at for at, name in enumerate(names) if "loadtest" in name)
+    assert names.index("actions/cache/restore") < run < names.index("actions/cache/save")
+    restored, saved = (
+        step["with"] for step in steps(FOLDER / "load.yml") if "actions/cache/" in step.get("uses", "")
+    )
+    assert restored["path"] == saved["path"] == folder
+    assert restored["key"] == saved["key"], "each night has one of its own, since none is ever overwritten"
+    assert "github.run_id" in saved["key"]
+    assert saved["key"].startswith(restored["restore-keys"])
 
 
 def test_what_may_be_scheduled_is_there() -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from loadtests import baseline, report, results
+from loadtests import baseline, baseline_file, report, results
 from loadtests.baseline import Compared
 from loadtests.catalog import catalog
 from loadtests.flow import Outcome
@@ -17,11 +17,13 @@ from loadtests.k6 import Ended
 from loadtests.live import Sample
 from loadtests.summary import Result, Step
 from loadtests.verdict import Found, good_rate, judge
-from runbook.errors import EnvironmentMissing, UsageError
+from runbook.errors import UsageError
 from runbook.jobs.record import MOST_DETAIL_BYTES, detail_of
 from runbook.jobs.record import Outcome as JobOutcome
 from runbook.loadtest.command import exit_code
 from tests.unit.loadtests.testing_facts import ALERT, AT, ENDED, FOUND, OBJECTIVES, RESULT, outcome, planned
+
+NONE = Compared(missing=True)
 
 
 def words(one: Outcome) -> tuple[str, set[str]]:
@@ -124,7 +126,31 @@ def test_a_step_that_was_cut_short_is_no_good_rate_and_something_gave_way(tmp_pa
     steps = (Step(100, 3000, 20, 40, 0.0, 0), Step(200, 2100, 30, 60, 0.0, 0))
     one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
     found = next(check.found for check in one.verdict.checks if check.name == "highest good rate")
-    assert found.startswith("100/s; at 200/s 2,100 requests")
+    assert found == "100/s; at 200/s 2,100 of 6,000 requests came"
+
+
+def test_what_gave_way_is_told_by_the_limits_that_broke_and_in_the_first_step_that_broke_one(
+    tmp_path: Path,
+) -> None:
+    steps = (
+        Step(100, 3000, 20, 40, 0.0, 0),
+        Step(200, 6000, 812.4, 460, 0.021, 3),
+        Step(300, 9000, 20, 40, 0.0, 0),
+    )
+    one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
+    found = next(check.found for check in one.verdict.checks if check.name == "highest good rate")
+    assert found == (
+        "100/s; at 200/s P95 was 812 ms (limit 200 ms), 2.1% failed (limit 1.0%), "
+        "3 requests found no user of k6 free"
+    )
+
+
+def test_where_the_first_step_gave_way_it_is_told_what_did(tmp_path: Path) -> None:
+    steps = (Step(100, 3000, 20, 700, 0.0, 0),)
+    one = outcome(tmp_path, profile="breakpoint", result=replace(RESULT, steps=steps))
+    assert one.verdict.reasons == [
+        "highest good rate: none: at 100/s P99 was 700 ms (limit 500 ms); wanted at least 100/s"
+    ]
 
 
 @pytest.mark.parametrize("profile", ["smoke", "seed"])
@@ -175,17 +201,17 @@ def test_throughput_is_judged_only_where_it_was_asked_for(
 @pytest.mark.parametrize(
     ("spoilt", "compared", "required", "code"),
     [
-        ({}, None, False, 0),
-        ({}, None, True, 3),
+        ({}, NONE, False, 0),
+        ({}, NONE, True, 3),
         ({}, Compared(incomparable=("k6",)), True, 3),
         ({}, Compared(incomparable=("k6",)), False, 0),
-        ({"found": replace(FOUND, left=1)}, None, True, 1),
-        ({"result": None, "found": replace(FOUND, left=1)}, None, True, 4),
-        ({"ended": replace(ENDED, interrupted=True, stopped_because="interrupted")}, None, False, 130),
+        ({"found": replace(FOUND, left=1)}, NONE, True, 1),
+        ({"result": None, "found": replace(FOUND, left=1)}, NONE, True, 4),
+        ({"ended": replace(ENDED, interrupted=True, stopped_because="interrupted")}, NONE, False, 130),
     ],
 )
 def test_the_exit_code_hides_nothing_worse(
-    tmp_path: Path, spoilt: dict[str, object], compared: Compared | None, *, required: bool, code: int
+    tmp_path: Path, spoilt: dict[str, object], compared: Compared, *, required: bool, code: int
 ) -> None:
     one = outcome(tmp_path, **spoilt)  # type: ignore[arg-type]
     assert exit_code([one], compared, required=required) == code
@@ -200,10 +226,10 @@ def runs(tmp_path: Path) -> Callable[..., list[dict[str, object]]]:
     return make
 
 
-def test_a_worse_run_of_three_is_worse_and_has_its_exit_code(
+def test_four_worse_runs_are_worse_and_have_their_exit_code(
     tmp_path: Path, runs: Callable[..., list[dict[str, object]]]
 ) -> None:
-    found = baseline.compare(runs(8, 8.1, 8.2), runs(12, 12.1, 12.2))
+    found = baseline.compare(runs(8, 8.1, 8.2, 8.3), runs(12, 12.1, 12.2, 12.3))
     assert found.answer == "worse"
     assert exit_code([outcome(tmp_path)], found, required=False) == 5
 
@@ -217,18 +243,15 @@ def test_a_baseline_is_of_runs_that_passed_and_has_a_reason(
     tmp_path: Path, runs: Callable[..., list[dict[str, object]]]
 ) -> None:
     with pytest.raises(UsageError, match="say why"):
-        baseline.keep(runs(8, 8, 8), " ", AT, tmp_path)
+        baseline_file.keep(runs(8, 8, 8, 8), " ", AT, tmp_path)
     with pytest.raises(UsageError, match="only runs that passed"):
-        baseline.keep(runs(8, 8, 900), "new disk", AT, tmp_path)
-    path = baseline.keep(runs(8, 8.1, 8.2), "new disk", AT, tmp_path)
-    assert path == tmp_path / "development/mixed.smoke.json"
+        baseline_file.keep(runs(8, 8, 8, 900), "new disk", AT, tmp_path)
+    with pytest.raises(UsageError, match="3 runs: 4 or more make a baseline"):
+        baseline_file.keep(runs(8, 8, 8), "new disk", AT, tmp_path)
+    path = baseline_file.keep(runs(8, 8.1, 8.2, 8), "new disk", AT, tmp_path)
+    assert path == tmp_path / f"development/mixed.smoke.{baseline.mark({'cpu': 'x'})}.json"
     assert json.loads(path.read_text())["reason"] == "new disk"
-    assert baseline.compare(baseline.read(path)["runs"], runs(8, 8.1, 8.2)).answer == "same"
-
-
-def test_a_missing_baseline_is_something_missing(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentMissing, match=r"no baseline mixed\.smoke\.json"):
-        baseline.read(tmp_path / "development/mixed.smoke.json")
+    assert baseline.compare(baseline_file.read(path)["runs"], runs(8, 8.1, 8.2, 8)).answer == "same"
 
 
 def test_what_passed_counts_for_a_day(tmp_path: Path) -> None:

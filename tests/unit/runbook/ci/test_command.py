@@ -1,11 +1,11 @@
 """A pipeline's summary goes where pipelines look, and a stack that stands is left as it is."""
 
 from pathlib import Path
-from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from loadtests.flow import Outcome
+from loadtests.flow import Outcome, Place
 from loadtests.plan import Order
 from runbook.ci import command
 from runbook.ci.tell import summary
@@ -14,6 +14,9 @@ from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
 from runbook.up import flow
 from tests.unit.loadtests.testing_facts import outcome
+
+# Nothing is asked of it here.
+PLACE = cast("Place", None)
 
 
 def test_the_summary_is_kept_and_added_to_that_of_the_job(tmp_path: Path) -> None:
@@ -52,7 +55,6 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[Outcome | AmasError]:
         return end
 
     monkeypatch.setattr("loadtests.flow.load_test", load_test)
-    monkeypatch.setattr(command, "opened", lambda *_: SimpleNamespace(url="http://127.0.0.1:3000"))
     monkeypatch.setattr(command, "keep_all", lambda _, runs: [f"kept {len(runs)}"])
     return coming
 
@@ -61,13 +63,13 @@ def test_a_run_that_breaks_off_takes_none_before_it_along(
     tmp_path: Path, ends: list[Outcome | AmasError]
 ) -> None:
     ends += [outcome(tmp_path), AmasError("the service is away")]
-    series = command.run_all("local", Order("mixed", "smoke", ""), 3, tmp_path)
+    series = command.run_all("local", Order("mixed", "smoke", ""), PLACE, 3)
     assert (series.outcomes[0].verdict.word, series.said) == ("passed", ["kept 1"])
     text = summary([series.outcomes[0].facts()], "same", [], series.missing)
     assert text.startswith("# Load test: broken off\n\nWithout a verdict, run 2: the service is away\n")
 
 
-def test_a_first_run_that_breaks_off_is_the_error(tmp_path: Path, ends: list[Outcome | AmasError]) -> None:
+def test_a_first_run_that_breaks_off_is_the_error(ends: list[Outcome | AmasError]) -> None:
     ends.append(AmasError("the service is away"))
     with pytest.raises(AmasError, match="is away"):
-        command.run_all("local", Order("mixed", "smoke", ""), 3, tmp_path)
+        command.run_all("local", Order("mixed", "smoke", ""), PLACE, 3)

@@ -1,10 +1,15 @@
 """A series of load tests is told in one word, one table, and only what needs a look is annotated."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from loadtests.baseline import Compared, Line
 from runbook.ci.tell import annotations, summary, verdict
+
+SAME = Compared()
+BETTER = Line("P95 ms", "better", 20.0, 10.0, "-50.0%")
 
 
 def run(word: str = "passed", *reasons: str, measured: bool = True) -> dict[str, Any]:
@@ -42,25 +47,34 @@ def test_the_summary_has_a_line_for_each_run_and_what_they_say() -> None:
 
 
 def test_what_passed_and_is_no_worse_needs_no_annotation() -> None:
-    assert annotations([run(), run()], "same") == []
-    assert annotations([run()], "better") == []
+    assert annotations([run(), run()], SAME) == []
+    assert annotations([run()], Compared((BETTER,))) == []
 
 
 def test_a_failed_run_is_an_error_with_its_reasons_on_one_line() -> None:
-    assert annotations([run("failed", "P95 300 ms: 50% over", "an alert fired")], "same") == [
+    assert annotations([run("failed", "P95 300 ms: 50% over", "an alert fired")], SAME) == [
         "::error title=Load test mixed average%3A failed::P95 300 ms: 50%25 over%0Aan alert fired"
     ]
 
 
 def test_a_reason_cannot_become_a_command_of_its_own() -> None:
-    (line,) = annotations([run("failed", "x\n::set-output name=a::b\r")], "same")
+    (line,) = annotations([run("failed", "x\n::set-output name=a::b\r")], SAME)
     assert "\n" not in line
     assert "\r" not in line
 
 
 @pytest.mark.parametrize(
-    ("answer", "level"), [("worse", "error"), ("unclear", "warning"), ("not comparable", "warning")]
+    ("compared", "level", "said"),
+    [
+        (Compared((replace(BETTER, answer="worse"),)), "error", "see the job's summary"),
+        (Compared((replace(BETTER, answer="unclear"),)), "warning", "baseline: unclear"),
+        (Compared(incomparable=("k6: '1' and '2'",)), "warning", "not comparable%0Ak6: '1' and '2'"),
+        (Compared(missing=True), "warning", "baseline: none for this machine"),
+        (Compared(missing=True, became="x"), "notice", "baseline set by these runs, where none was"),
+        (Compared(incomparable=("k6",), became="x"), "notice", "set by these runs, in place of another"),
+    ],
 )
-def test_a_comparison_that_needs_a_look_is_annotated(answer: str, level: str) -> None:
-    (line,) = annotations([run()], answer)
+def test_a_comparison_that_needs_a_look_is_annotated(compared: Compared, level: str, said: str) -> None:
+    (line,) = annotations([run()], compared)
     assert line.startswith(f"::{level} ")
+    assert line.endswith(said)
