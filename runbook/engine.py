@@ -354,8 +354,11 @@ def gateway_of(configured: Sequence[Mapping[str, str]]) -> str | None:
 
 
 def published(ports: dict[str, list[dict[str, str]] | None]) -> tuple[str, ...]:
+    """By the container's ports, in their order."""
     return tuple(
-        f"{bound['HostIp']}:{bound['HostPort']}" for bindings in ports.values() for bound in bindings or []
+        f"{bound['HostIp']}:{bound['HostPort']}"
+        for _, bindings in sorted(ports.items())
+        for bound in bindings or []
     )
 
 

@@ -65,6 +65,8 @@ def restart(
 
     Asks where somebody would notice: the load balancer, the stores, a single replica.
     """
+    from runbook.up.sole import sole_run  # noqa: PLC0415 - host only: absent from the runbook image
+
     engine, progress = connect(), Progress()
     wanted = plan(engine.containers(stack), part)
     names = [one.name for one in wanted.containers]
@@ -72,7 +74,9 @@ def restart(
         if not as_json:
             terminal.show_lines([*names, f"noticed   {wanted.noticed}"])
         consent.demand(stack, f"restart {part}", yes=yes)
-    restart_all(engine, stack, wanted, progress)
+    with sole_run(stack):
+        # Looked at again: what a release replaced meanwhile is not there any more.
+        restart_all(engine, stack, plan(engine.containers(stack), part), progress)
     if as_json:
         terminal.show_json({"part": part, "restarted": names, "steps": dict(progress.finished)})
     else:

@@ -65,13 +65,16 @@ def describe(
     rows = [_row(container, tags, now) for container in containers]
     return Status(
         stack=stack,
-        url=next(
-            (f"http://{one.ports[0]}" for one in containers if one.part == PUBLIC_PART and one.ports), None
-        ),
+        url=next((way_in(one.ports) for one in containers if one.part == PUBLIC_PART and one.ports), None),
         replicas=Counter(row.part for row in rows if row.state == "healthy")["api"],
         parts=rows,
         volumes={name: volumes[name] for name in data_volumes(stack) if name in volumes},
     )
+
+
+def way_in(ports: Sequence[str]) -> str:
+    """With TLS there are two, and the first only redirects to the second."""
+    return f"https://{ports[1]}" if len(ports) > 1 else f"http://{ports[0]}"
 
 
 def _row(container: Container, tags: Mapping[str, str], now: datetime) -> PartRow:

@@ -58,7 +58,7 @@ def rollback(
     Data and secrets stay as they are. Replicas roll one by one; the next `amas up` goes forward again.
     """
     from runbook.up.sole import free_stale_lock, sole_run  # noqa: PLC0415 - host only: works on the state
-    from runbook.upgrade.rollback import catch_up, chosen, roll_back  # noqa: PLC0415
+    from runbook.upgrade.rollback import catch_up, chosen, roll_back, still_chosen  # noqa: PLC0415
 
     engine, progress, held = connect(), Progress(), Stack(stack)
     catch_up(held)
@@ -68,6 +68,7 @@ def rollback(
     consent.demand(stack, f"roll back to release {wanted.number}", yes=yes)
     with sole_run(stack), progress.step(f"back to release {wanted.number}"):
         free_stale_lock(held, progress)
+        still_chosen(stack, to, wanted)
         done = roll_back(held, wanted, engine, progress)
     if as_json:
         terminal.show_json({**asdict(done), "steps": dict(progress.finished)})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runbook import places
 from runbook.engine import Engine
-from runbook.errors import EnvironmentMissing
+from runbook.errors import EnvironmentMissing, UsageError
 from runbook.overview import pending
 from runbook.releases import record
 from runbook.releases.program import LOCK, PROGRAM, RULES_FILE, is_outside, kept_rules, of_this_checkout
@@ -41,6 +41,17 @@ def chosen(stack: str, number: int | None) -> Release:
     if wanted is None:
         raise EnvironmentMissing(f"stack `{stack}` has no good release before the present one", "amas status")
     return record.read(stack, wanted)
+
+
+def still_chosen(stack: str, number: int | None, wanted: Release) -> None:
+    """Raises when another change came in between the question and the lock: yes was said to what was shown."""
+    found = chosen(stack, number)
+    if found.number != wanted.number:
+        raise UsageError(
+            f"release {wanted.number} was confirmed, and meanwhile the one before the present is "
+            f"{found.number}: nothing was changed",
+            "amas rollback",
+        )
 
 
 def catch_up(stack: Stack) -> None:

@@ -8,6 +8,7 @@ from runbook.errors import CheckFailed, EnvironmentMissing, UsageError
 from runbook.restart import Clock, plan, restart_all
 from runbook.terminal import Progress
 from runbook.testing import MemoryEngine, container
+from runbook.up.sole import sole_run
 
 
 def replica(number: int, **changes: object) -> Container:
@@ -56,6 +57,12 @@ def test_replicas_are_restarted_one_after_the_other_without_a_question(engine: M
         ["stop", "amas-local-api-2", "45"],
         ["start", "amas-local-api-2"],
     ]
+
+
+def test_nothing_is_restarted_while_another_run_is_at_work_on_the_stack(engine: MemoryEngine) -> None:
+    with sole_run("local"):
+        assert amas("restart", "api", "--stack", "local") == 2
+    assert engine.commands == []
 
 
 @pytest.mark.parametrize("part", ["db"])

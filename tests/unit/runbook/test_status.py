@@ -34,6 +34,11 @@ def test_a_healthy_stack_is_told_with_url_replicas_and_disk(tmp_path: Path) -> N
     assert found.as_json()["ok"] is True
 
 
+def test_with_tls_the_way_in_is_the_port_that_others_are_redirected_to() -> None:
+    balancer = container("lb", ports=("127.0.0.1:3000", "127.0.0.1:3443"))
+    assert describe("local", [balancer], {}, {}, NOW).url == "https://127.0.0.1:3443"
+
+
 def test_jobs_that_are_done_share_a_line_and_one_that_failed_has_its_own() -> None:
     jobs = [container("files", state="exited", restart_policy="no", exit_code=code) for code in (0, 0, 1)]
     found = describe("local", [*jobs, container("db", image="sha256:bbbbbbbbbbbbbbbb")], {}, {}, NOW)

@@ -29,6 +29,7 @@ from runbook.upgrade.rollback import (
     plain,
     refuse_missing_images,
     staged,
+    still_chosen,
     with_rules,
 )
 from runbook.upgrade.verdict import Look, breached, problems
@@ -144,6 +145,21 @@ def test_the_present_release_can_be_put_right_by_its_number(state_dir: Path) -> 
     program = Program(state_dir, state_dir / "images.json", "0.1.0", None, 9)
     kept = record.keep("local", program, {}, record.UP, datetime.now(UTC))
     assert chosen("local", kept.number) == kept, "what stood when an upgrade was killed"
+
+
+def test_what_was_confirmed_is_not_replaced_by_another_release_meanwhile(state_dir: Path) -> None:
+    state_dir.mkdir()
+    (state_dir / "images.json").write_text("{}")
+    program = Program(state_dir, state_dir / "images.json", "0.1.0", None, 9)
+    for replicas in "123":
+        settings = {"replicas": Setting(replicas, secret=False)}
+        record.keep("local", program, settings, record.UP, datetime.now(UTC))
+    confirmed = chosen("local", None)
+    still_chosen("local", None, confirmed)
+    settings = {"replicas": Setting("4", secret=False)}
+    record.keep("local", program, settings, record.UP, datetime.now(UTC))
+    with pytest.raises(UsageError, match="release 2 was confirmed, and meanwhile .* is 3: nothing"):
+        still_chosen("local", None, confirmed)
 
 
 def test_a_release_that_did_not_come_back_is_to_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
