@@ -158,7 +158,7 @@ def test_what_was_confirmed_is_not_replaced_by_another_release_meanwhile(state_d
     still_chosen("local", None, confirmed)
     settings = {"replicas": Setting("4", secret=False)}
     record.keep("local", program, settings, record.UP, datetime.now(UTC))
-    with pytest.raises(UsageError, match="release 2 was confirmed, and meanwhile .* is 3: nothing"):
+    with pytest.raises(UsageError, match=r"release 2 was confirmed, and meanwhile .* is 3: nothing"):
         still_chosen("local", None, confirmed)
 
 
