@@ -44,7 +44,7 @@ def chosen(stack: str, number: int | None) -> Release:
 
 
 def still_chosen(stack: str, number: int | None, wanted: Release) -> None:
-    """Raises when another change came in between the question and the lock: yes was said to what was shown."""
+    """Raises when another change came between the question and the lock: yes was said to what was shown."""
     found = chosen(stack, number)
     if found.number != wanted.number:
         raise UsageError(
