@@ -23,6 +23,8 @@ REQUEST_ID = "amas.request_id"
 ADMIN = "amas.admin"
 # What an admin action is done to, where neither path nor query tells; set by its route.
 TARGET = "amas.target"
+# What was answered, from the head of the answer on.
+STATUS = "amas.status"
 # Where a route that does answer a page leaves its own content security policy.
 POLICY = "amas.policy"
 
@@ -54,12 +56,10 @@ class Edge:
             return
         request_id = _request_id(scope)
         scope[REQUEST_ID] = request_id.decode()
-        started = False
 
         async def with_headers(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
+                scope[STATUS] = message["status"]
                 policy = (b"content-security-policy", scope.get(POLICY, _NOTHING))
                 message["headers"] = [*message["headers"], *_SECURITY, policy, (b"x-request-id", request_id)]
             await send(message)
@@ -69,7 +69,7 @@ class Edge:
         except Disconnected:
             logger.debug("client went away", extra={"requestId": scope[REQUEST_ID], "path": scope["path"]})
         except Exception as error:
-            if not started:
+            if STATUS not in scope:
                 await send_problem(with_headers, scope, as_problem(error))
             if not isinstance(error, ServiceError | HTTPException):
                 facts = {"requestId": scope[REQUEST_ID], "path": scope["path"]}

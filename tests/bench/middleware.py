@@ -1,4 +1,4 @@
-"""What the metrics middleware costs a request: the same bare app with it and without it, in turns.
+"""What the metrics middleware costs a request: one bare app behind the edge with it and without, in turns.
 
 Run: python -m tests.bench.middleware [--requests 20000] [--rounds 15]. Prints JSON; the difference counts.
 Exits 1 where it is more than it may be.
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.collector.middleware import Collector
 from service.collector.traffic import Meter
+from service.http import Edge
 from service.metrics import Metrics
 
 # What a load balancer and a client send.
@@ -29,7 +30,7 @@ SCOPE = {
 
 def main() -> int:
     options = _options()
-    counted = Collector(_bare, Metrics("bench").requests, Meter())
+    counted = Collector(_EDGE, Metrics("bench").requests, Meter())
     rounds = [_round(counted, options.requests) for _ in range(options.rounds)]
     without, with_it = (statistics.median(column) for column in zip(*rounds, strict=True))
     costs = sorted(after - before for before, after in rounds)
@@ -55,13 +56,13 @@ def _options() -> argparse.Namespace:
 
 def _round(counted: ASGIApp, requests: int) -> tuple[float, float]:
     """Nanoseconds a request, without and with: CPU time, so that neighbours on the machine count less."""
-    return asyncio.run(_timed(_bare, requests)), asyncio.run(_timed(counted, requests))
+    return asyncio.run(_timed(_EDGE, requests)), asyncio.run(_timed(counted, requests))
 
 
 async def _timed(app: ASGIApp, requests: int) -> float:
     start = time.process_time_ns()
     for _ in range(requests):
-        await app(SCOPE, _receive, _send)
+        await app(dict(SCOPE), _receive, _send)
     return (time.process_time_ns() - start) / requests
 
 
@@ -69,6 +70,9 @@ async def _bare(_: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "http.response.start", "status": 201, "headers": []})
     await send({"type": "http.response.body", "body": b"{}"})
+
+
+_EDGE = Edge(_bare)
 
 
 async def _receive() -> Message:

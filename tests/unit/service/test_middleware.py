@@ -5,6 +5,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.collector.middleware import CLIENT_GONE, UNKNOWN, Collector
 from service.collector.traffic import CLASSES, Meter, Traffic
+from service.http import Edge
 from service.metrics import ROUTES
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ class Asked:
 
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         scope = {"type": kind, "path": path, "headers": raw}
-        await Collector(app, self.counts, self.meter)(scope, receive, send)
+        await Collector(Edge(app), self.counts, self.meter)(scope, receive, send)
 
 
 async def asked(path: str, status: int | None = 200, kind: str = "http") -> list[tuple[str, int]]:
