@@ -32,11 +32,12 @@ def test_the_crontab_runs_it_and_a_person_is_told_while_it_does(scheduled: Stack
         refused.append(done.stderr)
         return done.returncode == 2
 
-    eventually(lambda: bool(at_work(scheduled)), within_s=WITHIN_S, what="the load test begins")
+    eventually(lambda: at_work(scheduled), within_s=WITHIN_S, what="the load test begins")
     eventually(is_refused, within_s=60, what="a run by hand is refused")
     assert "another load test of stack" in refused[-1]
     assert "amas logs scheduler" in refused[-1]
-    eventually(lambda: job(scheduled)["result"] == "ok", within_s=WITHIN_S, what="the load test passes")
+    eventually(lambda: job(scheduled)["result"] == "ok", within_s=WITHIN_S, what="it passes")
+    assert job(scheduled)["detail"]["verdict"] == "passed"
     metrics = f"curl -fsS {scheduled.url}/api/about/metrics/prometheus"
     wanted = 'amas_loadtest_passed{profile="smoke"'
 
@@ -52,5 +53,5 @@ def job(stack: Stack) -> dict[str, Any]:
     return next(one for one in listed if one["job"] == "load-test")
 
 
-def at_work(stack: Stack) -> str:
-    return stack.shell(f"docker top amas-{stack.name}-scheduler -eo args | grep 'k6 run' || true").stdout
+def at_work(stack: Stack) -> bool:
+    return "k6 run" in stack.shell(f"docker top amas-{stack.name}-scheduler -eo pid,args").stdout
