@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from math import comb
 from statistics import median, stdev
@@ -88,12 +89,16 @@ def p_greater(before: Sequence[float], after: Sequence[float]) -> float:
     """
     ranks = _doubled_ranks([*before, *after])
     seen = sum(ranks[len(before) :])
-    splits = _splits(ranks, len(after))
+    splits = _splits(tuple(sorted(ranks)), len(after))
     return sum(ways for total, ways in splits.items() if total >= seen) / comb(len(ranks), len(after))
 
 
-def _splits(ranks: Sequence[int], size: int) -> Counter[int]:
-    """How many choices of so many ranks have each sum: counted, since twenty runs a side have 10^11."""
+@lru_cache(maxsize=256)
+def _splits(ranks: tuple[int, ...], size: int) -> Counter[int]:
+    """How many choices of so many ranks have each sum: counted, since twenty runs a side have 10^11.
+
+    Kept, since without ties all groups of one size have the same ranks.
+    """
     by_size = [Counter({0: 1}), *(Counter[int]() for _ in range(size))]
     for rank in ranks:
         for chosen in range(size, 0, -1):
