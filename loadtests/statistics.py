@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from math import comb
-from statistics import median, stdev
+from math import comb, fsum, sqrt
+from statistics import median
 from typing import Literal
 
 Answer = Literal["better", "same", "worse", "unclear"]
@@ -108,11 +108,12 @@ def _splits(ranks: tuple[int, ...], size: int) -> Counter[int]:
 
 
 def noise_of(figures: Sequence[float]) -> float:
-    """The coefficient of variation."""
+    """The coefficient of variation; `stdev` computes in fractions, which takes twenty times as long."""
     if len(figures) < 2:
         return 0.0
-    mean = sum(figures) / len(figures)
-    return stdev(figures) / mean if mean else 0.0
+    mean = fsum(figures) / len(figures)
+    variance = fsum((one - mean) ** 2 for one in figures) / (len(figures) - 1)
+    return sqrt(variance) / mean if mean else 0.0
 
 
 def _doubled_ranks(figures: Sequence[float]) -> list[int]:

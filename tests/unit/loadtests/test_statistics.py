@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from statistics import mean, stdev
 from typing import Any
 
 import pytest
@@ -133,6 +134,11 @@ def test_the_order_of_runs_does_not_matter(
 def test_the_unit_does_not_matter(before: list[float], after: list[float], scale: float) -> None:
     scaled = compared([scale * one for one in before], [scale * one for one in after])
     assert scaled.answer == compared(before, after).answer
+
+
+@given(FIGURES)
+def test_the_noise_is_the_standard_deviation_of_the_mean(figures: list[float]) -> None:
+    assert statistics.noise_of(figures) == pytest.approx(stdev(figures) / mean(figures), abs=1e-9)
 
 
 @given(FIGURES, FIGURES)
