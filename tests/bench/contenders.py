@@ -29,12 +29,17 @@ Contender = Callable[[float], Result]
 
 
 def contenders(ground: Ground, processes: contextlib.ExitStack) -> dict[str, Contender]:
-    """In the order they take turns: what is compared stands side by side."""
+    """In the order they take turns: what is compared stands side by side.
+
+    With and without metrics each have a process that does nothing else: what batches leave in the memory of
+    one would count as a cost of its metrics.
+    """
+    watched = processes.enter_context(served(OURS, ground.environment()))
     ours = processes.enter_context(served(OURS, ground.environment()))
     unwatched = processes.enter_context(served(OURS, ground.environment(DISABLE_METRICS_COLLECTION="true")))
     plain = processes.enter_context(served(("tests.bench.plain",), ground.environment()))
     return {
-        "group commit, 64": posting(ground, ours, MANY),
+        "group commit, 64": posting(ground, watched, MANY),
         "group commit, 64, no metrics": posting(ground, unwatched, MANY),
         "commit per request, 64": posting(ground, plain, MANY),
         "pgbench, a row per commit, 64": pgbench(ground),
