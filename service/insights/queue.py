@@ -12,6 +12,11 @@ from service.insights.decision import Decision, Receipt
 MOST_BYTES = 64 * 1024 * 1024
 # One statement; larger ones make the database hold several copies of the text at once.
 BATCH_BYTES = 4 * 1024 * 1024
+# Turns of the event loop that a batch is kept for what came in the same moment as its first row: with few
+# clients, who all send again when the last batch is answered, the first would else be written alone and all
+# others wait for it. A batch of so many rows is kept for no more: while one is written enough come together.
+GATHER_TURNS = 2
+GATHER_BELOW_ROWS = 16
 
 
 class QueueFull(ServiceError):
@@ -78,7 +83,7 @@ class WriteQueue:
         The same id with the same content and run follows the first; else it waits for the next batch,
         where the store compares the two.
         """
-        await self._filled.wait()
+        await self._gathered()
         self._taken_since = self._waiting[0].since
         leads: dict[str, Lead] = {}
         held: list[Entry] = []
@@ -97,6 +102,18 @@ class WriteQueue:
         if not self._waiting:
             self._filled.clear()
         return list(leads.values())
+
+    async def _gathered(self) -> None:
+        """Returns when something waits, and with it what came in the same moment."""
+        while True:
+            await self._filled.wait()
+            for _ in range(GATHER_TURNS):
+                if len(self._waiting) >= GATHER_BELOW_ROWS:
+                    break
+                await asyncio.sleep(0)
+            # Closed meanwhile: what waited was taken away.
+            if self._waiting:
+                return
 
     @property
     def age_s(self) -> float:

@@ -28,6 +28,40 @@ async def test_a_batch_is_all_that_gathered_in_order() -> None:
     assert [lead.entry.decision for lead in await waiting.take(500)] == decisions
 
 
+async def test_what_comes_in_the_same_moment_shares_a_batch() -> None:
+    waiting = fresh()
+    taking = asyncio.create_task(waiting.take(500))
+    for number in range(queue.GATHER_TURNS):
+        waiting.offer(timed(number), b"raw")
+        await asyncio.sleep(0)
+    assert len(await taking) == queue.GATHER_TURNS > 1
+
+
+async def test_many_are_not_kept_for_more() -> None:
+    waiting = fresh(2 * queue.GATHER_BELOW_ROWS)
+    taking = asyncio.create_task(waiting.take(500))
+    await asyncio.sleep(0)
+    for number in range(queue.GATHER_BELOW_ROWS):
+        waiting.offer(timed(number), b"raw")
+    await asyncio.sleep(0)
+    assert taking.done()
+    assert len(await taking) == queue.GATHER_BELOW_ROWS
+
+
+async def test_what_was_gathered_when_it_closed_is_not_taken() -> None:
+    waiting = fresh()
+    taking = asyncio.create_task(waiting.take(500))
+    await asyncio.sleep(0)
+    waiting.offer(timed(1), b"raw")
+    await asyncio.sleep(0)
+    assert len(waiting.close("the store is away")) == 1
+    await asyncio.sleep(0)
+    waiting.reopen()
+    later = timed(2)
+    waiting.offer(later, b"raw")
+    assert [lead.entry.decision for lead in await taking] == [later]
+
+
 async def test_a_batch_has_a_most_of_rows() -> None:
     waiting = fresh()
     for number in range(5):
