@@ -12,10 +12,10 @@ from service.insights.decision import Decision, Receipt
 MOST_BYTES = 64 * 1024 * 1024
 # One statement; larger ones make the database hold several copies of the text at once.
 BATCH_BYTES = 4 * 1024 * 1024
-# Turns of the event loop that a batch is kept for what came in the same moment as its first row: with few
-# clients, who all send again when the last batch is answered, the first would else be written alone and all
-# others wait for it. A batch of so many rows is kept for no more: while one is written enough come together.
-GATHER_TURNS = 2
+# Turns of the event loop that a batch is kept for those who are about to send, some 300 us: with four
+# clients a fifth more is committed, for a third less CPU a row (bench: "group commit, 4").
+GATHER_TURNS = 30
+# So many come together anyhow while the batch before them is written.
 GATHER_BELOW_ROWS = 16
 
 
@@ -59,6 +59,7 @@ class WriteQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed_because: str | None = None
         self._taken_since = 0.0
+        self._taken_rows = 0
         self.rows = 0
         self.size_bytes = 0
 
@@ -78,7 +79,7 @@ class WriteQueue:
         return receipt
 
     async def take(self, most_rows: int) -> list[Lead]:
-        """What gathered, at once; waits only while there is nothing. Ids are distinct within the batch.
+        """What gathered; waits while there is nothing, a moment for few. Ids are distinct within the batch.
 
         The same id with the same content and run follows the first; else it waits for the next batch,
         where the store compares the two.
@@ -98,17 +99,24 @@ class WriteQueue:
                 lead.followers.append(entry)
             else:
                 held.append(entry)
+        self._taken_rows = len(leads)
         self._waiting.extendleft(reversed(held))
         if not self._waiting:
             self._filled.clear()
         return list(leads.values())
 
     async def _gathered(self) -> None:
-        """Returns when something waits, and with it what came in the same moment."""
+        """Returns when something waits, and with it what is about to come.
+
+        Clients that were just answered send again, and those that wait go with them: with few of them a
+        batch of the first would else be written alone, and all others wait for it.
+        """
+        expected = self._taken_rows + len(self._waiting)
+        turns = GATHER_TURNS if expected < GATHER_BELOW_ROWS else 0
         while True:
             await self._filled.wait()
-            for _ in range(GATHER_TURNS):
-                if len(self._waiting) >= GATHER_BELOW_ROWS:
+            for _ in range(turns):
+                if len(self._waiting) >= expected:
                     break
                 await asyncio.sleep(0)
             # Closed meanwhile: what waited was taken away.

@@ -19,6 +19,8 @@ LENGTH_S = os.environ.get("AMAS_SOAK_S", "3600")
 WARM_UP_SHARE = 0.4
 # Of a replica: half a megabyte a minute is the whole of its limit within a day.
 MOST_REPLICA_MB, MOST_REPLICA_MB_PER_H = 512, 30
+# What comes within a second: more would be a backlog.
+MOST_QUEUED = 200
 # A decision of the load test is about 750 bytes; its row has indexes, and pages that are not full.
 MOST_BYTES_PER_ROW = 4096
 STEP_S = 15
@@ -67,7 +69,9 @@ def test_an_hour_at_the_average_rate_ends_as_it_began(
     for replica in trends[REPLICAS]:
         assert replica.most < MOST_REPLICA_MB
         assert replica.per_hour < MOST_REPLICA_MB_PER_H
-    assert trends[QUEUE][0].last == trends[SPOOL][0].most == 0
+    # The last sample may be of a moment in which something was under way.
+    assert trends[QUEUE][0].most < MOST_QUEUED
+    assert trends[SPOOL][0].most == 0
     assert bytes_per_row < MOST_BYTES_PER_ROW
 
 

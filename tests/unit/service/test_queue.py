@@ -28,36 +28,68 @@ async def test_a_batch_is_all_that_gathered_in_order() -> None:
     assert [lead.entry.decision for lead in await waiting.take(500)] == decisions
 
 
-async def test_what_comes_in_the_same_moment_shares_a_batch() -> None:
-    waiting = fresh()
-    taking = asyncio.create_task(waiting.take(500))
-    for number in range(queue.GATHER_TURNS):
+async def answered(waiting: WriteQueue, rows: int) -> None:
+    """A batch of so many came and went."""
+    for number in range(rows):
         waiting.offer(timed(number), b"raw")
+    batch = await waiting.take(500)
+    waiting.settle([lead.entry for lead in batch], Receipt(Outcome.STORED))
+
+
+async def test_who_was_just_answered_and_who_waits_share_the_next_batch() -> None:
+    waiting = fresh()
+    await answered(waiting, 2)
+    waiting.offer(timed(3), b"raw")
+    taking = asyncio.create_task(waiting.take(500))
+    for number in (4, 5):
         await asyncio.sleep(0)
-    assert len(await taking) == queue.GATHER_TURNS > 1
+        assert not taking.done()
+        waiting.offer(timed(number), b"raw")
+    assert len(await taking) == 3
 
 
-async def test_many_are_not_kept_for_more() -> None:
-    waiting = fresh(2 * queue.GATHER_BELOW_ROWS)
+async def test_who_does_not_come_again_is_not_waited_for_long() -> None:
+    waiting = fresh()
+    await answered(waiting, 3)
+    waiting.offer(timed(4), b"raw")
+    taking = asyncio.create_task(waiting.take(500))
+    for _ in range(queue.GATHER_TURNS + 2):
+        await asyncio.sleep(0)
+    assert taking.done()
+
+
+async def test_one_alone_is_written_at_once() -> None:
+    waiting = fresh()
+    await answered(waiting, 1)
     taking = asyncio.create_task(waiting.take(500))
     await asyncio.sleep(0)
-    for number in range(queue.GATHER_BELOW_ROWS):
-        waiting.offer(timed(number), b"raw")
+    waiting.offer(timed(2), b"raw")
+    await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert taking.done()
-    assert len(await taking) == queue.GATHER_BELOW_ROWS
+
+
+async def test_many_are_kept_for_nobody() -> None:
+    waiting = fresh(2 * queue.GATHER_BELOW_ROWS)
+    await answered(waiting, queue.GATHER_BELOW_ROWS)
+    waiting.offer(timed(1), b"raw")
+    taking = asyncio.create_task(waiting.take(500))
+    await asyncio.sleep(0)
+    assert taking.done()
 
 
 async def test_what_was_gathered_when_it_closed_is_not_taken() -> None:
     waiting = fresh()
+    await answered(waiting, 3)
+    waiting.offer(timed(4), b"raw")
     taking = asyncio.create_task(waiting.take(500))
     await asyncio.sleep(0)
-    waiting.offer(timed(1), b"raw")
-    await asyncio.sleep(0)
     assert len(waiting.close("the store is away")) == 1
-    await asyncio.sleep(0)
+    for _ in range(queue.GATHER_TURNS + 2):
+        await asyncio.sleep(0)
+    assert not taking.done()
     waiting.reopen()
-    later = timed(2)
+    later = timed(5)
     waiting.offer(later, b"raw")
     assert [lead.entry.decision for lead in await taking] == [later]
 
