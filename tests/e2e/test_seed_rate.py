@@ -17,9 +17,9 @@ def test_the_runbooks_rate_is_held_or_the_highest_good_rate_is_told(
     if told["verdict"] != "passed":
         told = run(stack, tmp_path, capsys, "breakpoint")
     assert told["verdict"] in {"passed", "failed"}, "a load test that says nothing"
-    assert told["service"]["stored"] == told["result"]["accepted"] > 1000, (
-        "whatever gave way, nothing was lost"
-    )
+    accepted, posted = told["result"]["accepted"], told["result"]["posted"]
+    # What was under way when a step was broken off may be stored without an answer.
+    assert 1000 < accepted <= told["service"]["stored"] <= posted, "whatever gave way, nothing was lost"
 
 
 def run(stack: Stack, folder: Path, capsys: pytest.CaptureFixture[str], profile: str, *more: str) -> Any:
