@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
-from loadtests.live import Sample
+from loadtests.live import Sample, pairs
 
 # Above, answers wait for the generator as well, and nobody can say how long.
 MOST_CPU_SHARE = 0.8
@@ -26,25 +25,21 @@ def cpu_s(stat: str) -> float:
 
 def shares(samples: Sequence[Sample], cpus: float) -> list[tuple[float, float]]:
     """Second by second: when, and of 1."""
-    return [(after.elapsed_s, _share([(before, after)], cpus)) for before, after in _pairs(samples)]
+    return [(after.elapsed_s, _share([(before, after)], cpus)) for before, after in pairs(samples)]
 
 
 def shares_by_step(samples: Sequence[Sample], cpus: float) -> dict[float, float]:
     """Of 1; a sample in which a step first shows is of the one before as well, and counts only if alone."""
-    pairs = _pairs(samples)
+    found = pairs(samples)
     steps = [one.step for one in samples if one.step is not None]
-    return {step: _share(_within(pairs, step), cpus) for step in dict.fromkeys(steps)}
+    return {step: _share(_within(found, step), cpus) for step in dict.fromkeys(steps)}
 
 
-def _within(pairs: Sequence[Pair], step: float) -> list[Pair]:
-    seen = [one for one in pairs if one[1].step == step]
+def _within(found: Sequence[Pair], step: float) -> list[Pair]:
+    seen = [one for one in found if one[1].step == step]
     return [one for one in seen if one[0].step == step] or seen
 
 
-def _pairs(samples: Sequence[Sample]) -> list[Pair]:
-    return [one for one in pairwise(samples) if one[1].elapsed_s > one[0].elapsed_s]
-
-
-def _share(pairs: Sequence[Pair], cpus: float) -> float:
-    length_s = sum(after.elapsed_s - before.elapsed_s for before, after in pairs)
-    return sum(after.cpu_s - before.cpu_s for before, after in pairs) / (length_s * cpus) if length_s else 0.0
+def _share(found: Sequence[Pair], cpus: float) -> float:
+    length_s = sum(after.elapsed_s - before.elapsed_s for before, after in found)
+    return sum(after.cpu_s - before.cpu_s for before, after in found) / (length_s * cpus) if length_s else 0.0

@@ -1,7 +1,7 @@
 """What k6 tells while it runs: its REST answers as samples, and the line a person watches."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -62,9 +62,13 @@ def _steps(found: Mapping[str, Mapping[str, float]]) -> Iterator[float]:
             yield float(step[1])
 
 
-def intervals(samples: list[Sample]) -> list[Interval]:
-    pairs = pairwise(samples)
-    return [_between(before, after) for before, after in pairs if after.elapsed_s > before.elapsed_s]
+def pairs(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
+    """Each with the one after it, where time went by between them."""
+    return [one for one in pairwise(samples) if one[1].elapsed_s > one[0].elapsed_s]
+
+
+def intervals(samples: Sequence[Sample]) -> list[Interval]:
+    return [_between(before, after) for before, after in pairs(samples)]
 
 
 def _between(before: Sample, after: Sample) -> Interval:

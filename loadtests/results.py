@@ -20,13 +20,14 @@ SUMMARY = "summary.json"
 PASSED_WITHIN = timedelta(hours=24)
 # Longer than any run.
 UNFINISHED_FOR = timedelta(hours=24)
+_STAMP = "%Y%m%dT%H%M%SZ"
 _NAMED = re.compile(r"\d{8}T\d{6}Z-[a-z]+-[a-z-]+(-\d+)?")
 
 
 def begun(root: Path, plan: Plan) -> Path:
     """A new folder; two runs of one second get two."""
     root = root.absolute()  # k6 looks from where its script lies
-    stamp = f"{plan.at:%Y%m%dT%H%M%SZ}-{plan.test}-{plan.profile}"
+    stamp = f"{plan.at:{_STAMP}}-{plan.test}-{plan.profile}"
     for number in range(1, 100):
         folder = root / (stamp if number == 1 else f"{stamp}-{number}")
         with contextlib.suppress(FileExistsError):
@@ -92,7 +93,7 @@ def _is_result(folder: Path) -> bool:
 
 def _is_over(folder: Path, now: datetime) -> bool:
     """One without a summary is at work, or was killed."""
-    begun_at = datetime.strptime(folder.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    begun_at = datetime.strptime(folder.name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
     return (folder / SUMMARY).is_file() or now - begun_at > UNFINISHED_FOR
 
 

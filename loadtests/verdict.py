@@ -254,15 +254,14 @@ def _of_the_steps(plan: Plan, ended: Ended, result: Result) -> Iterator[Check]:
     found = reached(plan, ended, result)
     if found.starved is None:
         yield Check("generator's CPU", "ok", f"at most {found.cpu_share:.0%} in a step", MOST_CPU)
-        yield _highest(plan, result)
+        yield _highest(plan, result, found.good)
     else:
         told = f"{found.cpu_share:.0%} at {found.starved:g}/s: the generator gave way, not the service"
         yield Check("generator's CPU", "invalid", told, MOST_CPU)
         yield Check(HIGHEST, "not judged", str(found), "a rate")
 
 
-def _highest(plan: Plan, result: Result) -> Check:
-    good = good_rate(plan, result)
+def _highest(plan: Plan, result: Result, good: float) -> Check:
     above = next((one for one in result.steps if one.rate > good), None)
     what = f"at {above.rate:g}/s {', '.join(broken(plan, above))}" if above else "nothing gave way"
     if not good:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from loadtests.verdict import HIGHEST
+
 MOST_RELEASE = 64
 MOST_GAVE_WAY = 200
-HIGHEST = "highest good rate"
 UNKNOWN_RELEASE = "unknown"
 _HIGHEST = re.compile(r"(?P<rate>[\d.]+)/s(?:; (?P<gave_way>.+)|, nothing gave way)")
 

@@ -16,6 +16,7 @@ import docker
 import httpx
 from docker.models.containers import Container
 
+from loadtests import generator
 from service import migrate
 from tests.integration.service.conftest import (
     APP_ROLE,
@@ -101,8 +102,7 @@ class Served:
     process_id: int
 
     def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return generator.used_s(self.process_id)
 
     def rss_mb(self) -> float:
         pages = int(Path(f"/proc/{self.process_id}/statm").read_text().split()[1])

@@ -31,9 +31,10 @@ class Stack:
     def url(self) -> str:
         return f"http://localhost:{self.http_port}"
 
-    def up(self) -> Completed:
-        ports = ("httpPort", self.http_port), ("prometheusPort", self.prometheus_port)
-        config = [word for key, port in ports for word in ("--config", f"{key}={port}")]
+    def up(self, *settings: str) -> Completed:
+        """With settings beside its ports, each as `KEY=VALUE`."""
+        ports = f"httpPort={self.http_port}", f"prometheusPort={self.prometheus_port}"
+        config = [word for one in (*ports, *settings) for word in ("--config", one)]
         return self.run([str(ROOT / "scripts/up"), "--stack", self.name, *config])
 
     def shell(self, script: str, *, check: bool = True, typed: str = "") -> Completed:
@@ -60,6 +61,11 @@ class Stack:
         if check and done.returncode:
             pytest.fail(f"{command} exited {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}")
         return done
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """What `amas schedule` tells, by job."""
+        listed = json.loads(self.amas("schedule", "--json", check=False).stdout)["jobs"]
+        return {one["job"]: one for one in listed}
 
     def remove(self) -> None:
         self.amas("down", "--purge", self.name, check=False)

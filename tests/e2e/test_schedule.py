@@ -1,6 +1,5 @@
 """Jobs of the standing stack: what they are, and a run that the service hears of."""
 
-import json
 from typing import Any
 
 from tests.e2e.conftest import Stack, eventually
@@ -10,13 +9,8 @@ def inside(stack: Stack, *words: str) -> None:
     stack.shell(f"docker exec amas-{stack.name}-scheduler amas {' '.join(words)}")
 
 
-def jobs(stack: Stack) -> dict[str, dict[str, Any]]:
-    listed = json.loads(stack.amas("schedule", "--json", check=False).stdout)["jobs"]
-    return {one["job"]: one for one in listed}
-
-
 def test_every_job_of_the_scheduler_is_expected_from_the_first_minute_on(stack: Stack) -> None:
-    known = jobs(stack)
+    known = stack.jobs()
     assert known.keys() >= {"health", "retention", "db-growth", "threshold-review", "audit"}
     assert known["health"]["runner"] == "scheduler"
     assert known["health"]["next"] is not None
@@ -28,7 +22,7 @@ def test_a_run_is_recorded_and_told_by_the_service(stack: Stack) -> None:
 
     def is_told() -> bool:
         """By any replica: each hears of it at its own time."""
-        seen.append(jobs(stack)["db-growth"])
+        seen.append(stack.jobs()["db-growth"])
         return bool(seen[-1]["result"] == "ok")
 
     eventually(is_told, within_s=60, what="the run is told")

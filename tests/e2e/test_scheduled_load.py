@@ -1,12 +1,11 @@
 """A load test that the scheduler runs by itself, by its real crontab, and what a person meets meanwhile."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Stack, eventually
+from tests.e2e.conftest import Stack, eventually
 
 # Its minute has to come, the smoke profile takes one, and its rows are counted and purged.
 WITHIN_S = 240
@@ -16,9 +15,7 @@ WITHIN_S = 240
 def scheduled(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
     """Every minute; a run that lasts longer makes the next one stand back."""
     stack = new_stack()
-    ports = f"httpPort={stack.http_port}", f"prometheusPort={stack.prometheus_port}"
-    config = [word for one in (*ports, "loadTestSchedule=* * * * *") for word in ("--config", one)]
-    stack.run([str(ROOT / "scripts/up"), "--stack", stack.name, *config])
+    stack.up("loadTestSchedule=* * * * *")
     yield stack
     stack.remove()
 
@@ -49,8 +46,7 @@ def test_the_crontab_runs_it_and_a_person_is_told_while_it_does(scheduled: Stack
 
 
 def job(stack: Stack) -> dict[str, Any]:
-    listed = json.loads(stack.amas("schedule", "--json", check=False).stdout)["jobs"]
-    return next(one for one in listed if one["job"] == "load-test")
+    return stack.jobs()["load-test"]
 
 
 def at_work(stack: Stack) -> bool:

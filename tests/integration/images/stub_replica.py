@@ -10,6 +10,8 @@ class Replica(BaseHTTPRequestHandler):
     """`AMAS_STUB=drop` cuts the connection of every POST instead of answering; `late`: of its check."""
 
     protocol_version = "HTTP/1.1"
+    # An answer goes out in one write, as the service's does: who is killed has sent all of it or nothing.
+    wbufsize = -1
 
     def do_GET(self) -> None:
         if self.path == "/slow":

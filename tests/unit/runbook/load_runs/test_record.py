@@ -105,12 +105,13 @@ def test_what_the_verdict_says_of_a_rising_load_is_read(
         Step(rate=100.0 * place, requests=9, p95_ms=one, p99_ms=one, error_share=0.0, dropped=0)
         for place, one in enumerate(p95_ms, 1)
     )
-    plan = SimpleNamespace(
+    facts = SimpleNamespace(
         steps=[100.0, 200.0, 300.0],
         scenarios=[SimpleNamespace(rate=step.rate, requests=step.requests) for step in steps],
         limits=SimpleNamespace(p95_ms=200.0, p99_ms=500.0, error_share=0.01),
     )
-    check = verdict._highest(cast("Plan", plan), cast("Result", SimpleNamespace(steps=steps)))
+    plan, result = cast("Plan", facts), cast("Result", SimpleNamespace(steps=steps))
+    check = verdict._highest(plan, result, verdict.good_rate(plan, result))
     found = highest_good({"checks": [asdict(check)]})
     assert found[0] == rate
     assert (found[1] or "").startswith(gave_way or "")
