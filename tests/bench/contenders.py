@@ -23,7 +23,7 @@ from tests.bench.load import Result, get_for, post_for
 
 HERE = Path(__file__).parent
 MANY, FEW = 64, 4
-OURS = ("service", "--host", "127.0.0.1", "--drain-seconds", "0", "--port")
+OURS = ("service", "--drain-seconds", "0")
 BATCH_LINES = 500
 Contender = Callable[[float], Result]
 
@@ -34,10 +34,10 @@ def contenders(ground: Ground, processes: contextlib.ExitStack) -> dict[str, Con
     With and without metrics each have a process that does nothing else: what batches leave in the memory of
     one would count as a cost of its metrics.
     """
-    watched = processes.enter_context(served(OURS, ground.environment()))
-    ours = processes.enter_context(served(OURS, ground.environment()))
-    unwatched = processes.enter_context(served(OURS, ground.environment(DISABLE_METRICS_COLLECTION="true")))
-    plain = processes.enter_context(served(("tests.bench.plain",), ground.environment()))
+    watched = processes.enter_context(served(ground, *OURS))
+    ours = processes.enter_context(served(ground, *OURS))
+    unwatched = processes.enter_context(served(ground, *OURS, DISABLE_METRICS_COLLECTION="true"))
+    plain = processes.enter_context(served(ground, "plain"))
     return {
         "group commit, 64": posting(ground, watched, MANY),
         "group commit, 64, no metrics": posting(ground, unwatched, MANY),

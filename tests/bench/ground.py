@@ -3,47 +3,52 @@
 import contextlib
 import os
 import secrets
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import docker
 import httpx
 from docker.models.containers import Container
+from docker.types import Mount
 
 from loadtests import generator
 from service import migrate
 from tests.integration.service.conftest import (
     APP_ROLE,
     DB,
+    REDIS,
     ROLES,
     Cache,
     Database,
+    image_of,
     running,
     running_redis,
 )
 from tests.integration.service.standing import KEYS
 
+PLAIN = Path(__file__).with_name("plain.py")
+PORT = 8000
+REDISES = ("cache", "queue")
+
 
 @dataclass(frozen=True)
 class Ground:
+    engine: docker.DockerClient
+    network: str
     database: Database
     cache: Cache
     queue: Cache
 
-    def environment(self, **changed: str) -> dict[str, str]:
-        ours = {
+    def environment(self) -> dict[str, str]:
+        return {
             "DATABASE_URL": self.database.url("app"),
             "REDIS_URL": self.cache.url,
             "QUEUE_URL": self.queue.url,
             "API_KEYS": KEYS,
         }
-        return {**os.environ, **ours, **changed}
 
     def emptied(self) -> None:
         self.database.rows("TRUNCATE decision_keys, decision_insights")
@@ -53,7 +58,7 @@ class Ground:
 
 @contextlib.contextmanager
 def ground(of: str = "") -> Iterator[Ground]:
-    """The stores by their own addresses: a port of the loopback goes through a proxy process."""
+    """The stores by their own addresses, which are the same for a contender and for those who look on."""
     name = f"amas-bench-{os.getpid()}{of and f'-{of}'}"
     password = {role: secrets.token_urlsafe(12) for role in ROLES}
     files = {f"{role}_password": text for role, text in password.items()} | {"app_role": APP_ROLE}
@@ -67,9 +72,15 @@ def ground(of: str = "") -> Iterator[Ground]:
         database.await_ready()
         database.superuser("GRANT pg_checkpoint TO amas_owner")
         migrate.migrate(database.url("owner"), migrate.files(migrate.MIGRATIONS), lambda _: None)
-        cache = made.enter_context(running_redis(engine, name, "cache"))
-        queue = made.enter_context(running_redis(engine, name, "queue"))
-        yield Ground(database, cache, queue)
+        yield Ground(
+            engine, name, database, *(made.enter_context(redis(engine, name, role)) for role in REDISES)
+        )
+
+
+@contextlib.contextmanager
+def redis(engine: docker.DockerClient, network: str, role: str) -> Iterator[Cache]:
+    with running_redis(engine, network, role) as one:
+        yield replace(one, host=address(one.container, network), port=REDIS.port)
 
 
 def until_roles(container: Container) -> None:
@@ -110,25 +121,37 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(module: Sequence[str], environment: dict[str, str]) -> Iterator[Served]:
-    """`python -m MODULE… PORT`, once it answers /health."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = subprocess.Popen(
-        [sys.executable, "-m", *module, str(port)], env=environment, stdout=subprocess.DEVNULL
+def served(ground: Ground, *module: str, **environment: str) -> Iterator[Served]:
+    """`python -m MODULE…` in a container of the service's image, once it answers /health.
+
+    So that the Python, the libraries and the network are those that ship, for every contender.
+    """
+    container = ground.engine.containers.create(
+        image_of(ground.engine, "service"),
+        ["python", "-m", *module],
+        environment=ground.environment() | environment,
+        network=ground.network,
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        mounts=[Mount("/opt/amas/plain.py", str(PLAIN), type="bind", read_only=True)],
     )
-    url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"{url}/health")
-                break
-            if time.monotonic() > deadline or server.poll() is not None:
-                raise SystemExit(f"bench: {' '.join(module)} did not start")
-            time.sleep(0.1)
-        yield Served(url, server.pid)
+        container.start()
+        url = f"http://{address(container, ground.network)}:{PORT}"
+        until_healthy(url, container)
+        yield Served(url, int(container.attrs["State"]["Pid"]))
     finally:
-        server.terminate()
-        server.wait()
+        container.remove(force=True)
+
+
+def until_healthy(url: str, container: Container) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            httpx.get(f"{url}/health")
+            return
+        container.reload()
+        if time.monotonic() > deadline or container.status != "running":
+            raise SystemExit(f"bench: no answer at {url}: {container.logs(tail=20).decode()}")
+        time.sleep(0.1)

@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
 def standing(name: str, rows: int) -> Iterator[Table]:
     with ground(name) as stores:
         fill(stores, rows)
-        with served(OURS, stores.environment()) as server:
+        with served(stores, *OURS) as server:
             wrk_for(SCRIPT, f"{server.url}/api/decisions", MANY, WARM_UP_S)
             yield Table(stores, server, rows)
 
@@ -114,7 +114,7 @@ def throughput(stores: Ground, replicas: int, seconds: float) -> dict[str, objec
     """All replicas at once, the connections shared among them; how much of the processors each part takes."""
     stores.emptied()
     with contextlib.ExitStack() as processes:
-        servers = [processes.enter_context(served(OURS, stores.environment())) for _ in range(replicas)]
+        servers = [processes.enter_context(served(stores, *OURS)) for _ in range(replicas)]
         before = [one.cpu_s() for one in servers], container_cpu_s(stores.database.container)
         started = time.monotonic()
         results = at_once([f"{one.url}/api/decisions" for one in servers], seconds)

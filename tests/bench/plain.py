@@ -1,7 +1,6 @@
 """What most services do: a framework route, a pool, one COMMIT for each request. Only measured against."""
 
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -79,8 +78,8 @@ app = Starlette(
 if __name__ == "__main__":
     uvicorn.run(
         app,
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
+        host="0.0.0.0",  # a container's own network
+        port=8000,
         loop="uvloop",
         http="httptools",
         access_log=False,

@@ -28,7 +28,7 @@ Sample = tuple[float, float]
 
 def main() -> int:
     options = _options()
-    with ground() as stores, served(OURS, stores.environment()) as server:
+    with ground() as stores, served(stores, *OURS) as server:
         samples, flood = soaked(server, options.minutes, options.rate)
         rows = int(str(stores.database.rows("SELECT count(*) FROM decision_insights")[0][0]))
     late = [sample for sample in samples if sample[0] > samples[-1][0] * WARM_UP_SHARE]
@@ -51,8 +51,8 @@ def main() -> int:
 
 def soaked(server: Served, minutes: float, rate_per_s: int) -> tuple[list[Sample], Flood]:
     started, samples, over = time.monotonic(), [(0.0, server.rss_mb())], threading.Event()
-    port = int(server.url.rpartition(":")[2])
-    with Flood(port, "ingest", "", rate_per_s) as flood:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    with Flood(int(port), "ingest", "", rate_per_s, host) as flood:
         while (passed_s := time.monotonic() - started) < 60 * minutes:
             over.wait(SAMPLE_EVERY_S)
             samples.append((passed_s, server.rss_mb()))

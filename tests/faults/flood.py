@@ -25,6 +25,7 @@ class Flood:
     key: str
     run_id: str
     rate_per_s: int
+    host: str = "127.0.0.1"
     answers: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     _over: threading.Event = field(default_factory=threading.Event)
@@ -93,7 +94,7 @@ class Flood:
                 due.task_done()
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         self._open.add(writer)
         return reader, writer
 

@@ -9,7 +9,7 @@ import pytest
 from docker.errors import DockerException
 
 from tests.integration.alerts import promtool
-from tests.integration.service.conftest import _image
+from tests.integration.service.conftest import image_of
 
 Promtool = Callable[[Mapping[str, Any]], tuple[int, str]]
 
@@ -23,5 +23,5 @@ def promtool_run() -> Iterator[Promtool]:
     except DockerException as error:
         pytest.fail(f"no Docker engine answers ({error}); next: start it")
     with contextlib.closing(engine):
-        image = _image(engine, "monitoring")
+        image = image_of(engine, "monitoring")
         yield lambda content: promtool.run(engine, image, content)

@@ -116,9 +116,11 @@ class Database(Part):
 class Cache(Part):
     """The redis image, as a cache or as the queue."""
 
+    host: str = "127.0.0.1"
+
     @property
     def url(self) -> str:
-        return f"redis://:{self.password['default']}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.password['default']}@{self.host}:{self.port}/0"
 
     def await_ready(self) -> None:
         with redis.Redis.from_url(self.url) as client:
@@ -250,7 +252,7 @@ def running(
     """A container as infra runs it: read-only root, no capabilities, secrets in a volume of its own."""
     name = f"amas-test-{os.getpid()}-{kind.image}-{secrets.token_hex(3)}"
     label = {"amas.test": name}
-    tag, published, owned = _image(engine, kind.image), _free_port(), f"uid={kind.uid},gid={kind.uid}"
+    tag, published, owned = image_of(engine, kind.image), _free_port(), f"uid={kind.uid},gid={kind.uid}"
     with contextlib.ExitStack() as made:
         mounts = []
         for target in ["/secrets", *([data] if data else [])]:
@@ -282,7 +284,7 @@ def running(
         yield container, published
 
 
-def _image(engine: docker.DockerClient, name: str) -> str:
+def image_of(engine: docker.DockerClient, name: str) -> str:
     """The image of the lock, else the newest of that name."""
     if places.image_lock().exists():
         locked = json.loads(places.image_lock().read_text()).get(name)
