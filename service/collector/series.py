@@ -42,7 +42,7 @@ class Interval:
             "cpu_percent_most": max(one.cpu_percent for one in self.snapshots),
             "rss_bytes_most": max(one.rss_bytes for one in self.snapshots),
             "event_loop_lag_ms_most": 1000 * max(one.lag_s for one in self.snapshots),
-            "overhead_us": _share(1e6 * sum(one.overhead_s for one in self.snapshots), requests),
+            "overhead_us": _share(1e6 * sum(one.overhead_s for one in self.snapshots), self._sum("measured")),
         }
 
     def _sum(self, field: str) -> int:

@@ -9,6 +9,8 @@ from service.collector.snapshot import Measured, Snapshot
 
 MINUTES_5_S = 300.0
 MINUTES_15_S = 900.0
+# Snapshots cost the same however few requests there are: shared among fewer than these it says nothing.
+MEASURED_TO_TELL = 50
 # So many rows waiting mean that more was asked for than could be written.
 DEMAND_ROWS = 500
 
@@ -35,6 +37,11 @@ class Window:
     @cached_property
     def requests(self) -> int:
         return self.latencies.total
+
+    @cached_property
+    def measured(self) -> int:
+        """With those of load and smoke runs: they are measured as well, and at the same cost."""
+        return sum(one.measured for one in self.snapshots)
 
     @cached_property
     def errors(self) -> int:
@@ -79,8 +86,9 @@ def of_traffic(last_5: Window, last_15: Window) -> dict[str, Measured]:
         for percent in (50, 95, 99):
             values[f"http.latency.p{percent}"] = _milliseconds(last_5.latencies, percent)
         values["http.error_rate.5xx"] = (100 * last_5.errors / requests, requests)
+    if last_5.measured >= MEASURED_TO_TELL:
         overhead_s = sum(one.overhead_s for one in last_5.snapshots)
-        values["monitoring.overhead"] = (1000 * overhead_s / requests, requests)
+        values["monitoring.overhead"] = (1000 * overhead_s / last_5.measured, last_5.measured)
     if last_5.decisions.total:
         values["decision.latency.p99"] = _milliseconds(last_5.decisions, 99)
     if reads:

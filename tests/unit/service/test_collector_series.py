@@ -30,6 +30,11 @@ def test_snapshots_of_one_step_become_one_point() -> None:
     assert found["p99"][0] == pytest.approx(30, rel=0.02)
 
 
+def test_overhead_is_shared_with_the_requests_of_load_tests() -> None:
+    (one,) = series.intervals([snapshot(300, 0.01, run_requests=9, overhead_s=0.001)], 30.0, 0, 301)
+    assert one.kept()["overhead_us"] == pytest.approx(100)
+
+
 def test_a_replica_that_has_just_begun_lowers_no_rate() -> None:
     found = answer(snapshot(300, *[0.01] * 20, duration_s=10.0), now=301)
     assert found["throughput"] == [2]

@@ -91,7 +91,7 @@ def test_one_miss_in_five_uses_the_budget(hits: int, state: str, left: float) ->
     ("overhead_ms", "state", "left"), [(50, "met", 0.5), (120, "at_risk", 0.0), (160, "breached", 0.0)]
 )
 def test_overhead_uses_a_part_of_its_target(overhead_ms: float, state: str, left: float) -> None:
-    found = row("monitoring_overhead", snapshot(NOW, 0.01, overhead_s=overhead_ms / 1000))
+    found = row("monitoring_overhead", snapshot(NOW, *[0.01] * 50, overhead_s=50 * overhead_ms / 1000))
     assert (found["state"], found["budgetLeft"]) == (state, pytest.approx(left))
 
 

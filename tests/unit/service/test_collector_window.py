@@ -100,6 +100,17 @@ def test_shares_are_in_percent_and_overhead_in_milliseconds_a_request() -> None:
     assert found["decision.refused"] == (2.0, 100)
 
 
+def test_overhead_is_that_of_load_tests_too() -> None:
+    """Else all of what measuring them cost fell on the few requests beside them."""
+    found = values(snapshot(NOW, 0.01, run_requests=59_999, overhead_s=0.6))
+    assert near(found["monitoring.overhead"], 0.01, 60_000)
+
+
+def test_overhead_among_few_requests_is_missing() -> None:
+    """Most of it is the cost of snapshots then, which nobody waited for."""
+    assert "monitoring.overhead" not in values(snapshot(NOW, *[0.01] * 49, overhead_s=10))
+
+
 def test_what_was_not_measured_is_missing() -> None:
     assert values() == {}
     idle = values(snapshot(NOW))
