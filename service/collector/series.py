@@ -20,16 +20,17 @@ class Interval:
     def kept(self) -> dict[str, Point]:
         """Every column there is, None where nothing was measured."""
         latencies = merged(one for snapshot in self.snapshots for one in snapshot.latencies.values())
-        requests = latencies.total
+        requests, run_requests = latencies.total, self._sum("run_requests")
         hits, misses = self._sum("cache_hits"), self._sum("cache_misses")
         errors, stored = self._sum("errors"), self._sum("stored")
+        overhead_s = sum(one.overhead_s for one in self.snapshots)
         return {
             "replicas": len({one.replica for one in self.snapshots}),
             "requests": requests,
             "errors": errors,
             "refused": self._sum("refused"),
             "conflicts": self._sum("conflicts"),
-            "run_requests": self._sum("run_requests"),
+            "run_requests": run_requests,
             "stored": stored,
             "throughput": self._rate(requests),
             "decisions_per_second": self._rate(stored),
@@ -42,7 +43,7 @@ class Interval:
             "cpu_percent_most": max(one.cpu_percent for one in self.snapshots),
             "rss_bytes_most": max(one.rss_bytes for one in self.snapshots),
             "event_loop_lag_ms_most": 1000 * max(one.lag_s for one in self.snapshots),
-            "overhead_us": _share(1e6 * sum(one.overhead_s for one in self.snapshots), self._sum("measured")),
+            "overhead_us": _share(1e6 * overhead_s, requests + run_requests),
         }
 
     def _sum(self, field: str) -> int:

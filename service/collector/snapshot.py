@@ -82,10 +82,6 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         return sum(one.total for one in self.latencies.values())
 
     @property
-    def measured(self) -> int:
-        return self.requests + self.run_requests
-
-    @property
     def cpu_percent(self) -> float:
         """Of one core."""
         return 100 * self.cpu_s / self.duration_s if self.duration_s > 0 else 0.0

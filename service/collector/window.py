@@ -41,7 +41,7 @@ class Window:
     @cached_property
     def measured(self) -> int:
         """With those of load and smoke runs: they are measured as well, and at the same cost."""
-        return sum(one.measured for one in self.snapshots)
+        return self.requests + sum(one.run_requests for one in self.snapshots)
 
     @cached_property
     def errors(self) -> int:

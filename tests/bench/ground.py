@@ -31,7 +31,6 @@ from tests.integration.service.standing import KEYS
 
 PLAIN = Path(__file__).with_name("plain.py")
 PORT = 8000
-REDISES = ("cache", "queue")
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,13 @@ def ground(of: str = "") -> Iterator[Ground]:
         database.await_ready()
         database.superuser("GRANT pg_checkpoint TO amas_owner")
         migrate.migrate(database.url("owner"), migrate.files(migrate.MIGRATIONS), lambda _: None)
-        yield Ground(
-            engine, name, database, *(made.enter_context(redis(engine, name, role)) for role in REDISES)
-        )
+        cache = made.enter_context(own_redis(engine, name, "cache"))
+        queue = made.enter_context(own_redis(engine, name, "queue"))
+        yield Ground(engine, name, database, cache, queue)
 
 
 @contextlib.contextmanager
-def redis(engine: docker.DockerClient, network: str, role: str) -> Iterator[Cache]:
+def own_redis(engine: docker.DockerClient, network: str, role: str) -> Iterator[Cache]:
     with running_redis(engine, network, role) as one:
         yield replace(one, host=address(one.container, network), port=REDIS.port)
 

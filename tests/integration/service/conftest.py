@@ -55,11 +55,12 @@ REDIS = Kind("redis", 10002, 6379)
 
 @dataclass
 class Part:
-    """One container with a port of the loopback that stays the same over its restarts."""
+    """One container with a port, by default of the loopback, that stays the same over its restarts."""
 
     container: Container
     port: int
     password: dict[str, str]
+    host: str = "127.0.0.1"
 
     def kill(self) -> None:
         self.container.kill("SIGKILL")
@@ -74,7 +75,6 @@ class Database(Part):
     """The db part, and one database in it."""
 
     name: str = "danci"
-    host: str = "127.0.0.1"
 
     def url(self, role: str) -> str:
         login = APP_ROLE if role == "app" else f"amas_{role}"
@@ -115,8 +115,6 @@ class Database(Part):
 @dataclass
 class Cache(Part):
     """The redis image, as a cache or as the queue."""
-
-    host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
