@@ -20,6 +20,7 @@ from runbook.up.toolchain import last_line
 API_FLOOR = (1, 41)  # Docker 20.10
 ANSWER_WITHIN_S = 10
 READY_WITHIN_S = 60.0
+CONTAINERD_ENDS_WITHIN_S = 10.0  # it dies with its dockerd
 STOPPED_WITHIN_S = 90.0  # dockerd gives its containers 15 s, then ends what is left one by one
 LOOK_EVERY_S = 0.1
 SYSTEMD = Path("/run/systemd/system")
@@ -160,7 +161,7 @@ def spawn(engine: LocalEngine) -> int:
     if not dockerd:
         raise EnvironmentMissing("dockerd is not installed", "apt-get install docker.io iptables")
     forget_if_stale(engine.pid_file, "dockerd")
-    forget_if_stale(engine.exec_root / "containerd" / "containerd.pid", "containerd")
+    forget_once_ended(engine.exec_root / "containerd" / "containerd.pid", "containerd")
     ensure_state_dir(places.state_dir())
     pid = os.posix_spawn(
         dockerd,
@@ -230,6 +231,14 @@ def forget_if_stale(pid_file: Path, program: str) -> None:
     pid = pid_in(pid_file)
     if pid is None or not runs(pid, program):
         pid_file.unlink(missing_ok=True)
+
+
+def forget_once_ended(pid_file: Path, program: str) -> None:
+    """A containerd that is still dying would be taken by dockerd for one to use, and waited for in vain."""
+    pid = pid_in(pid_file)
+    if pid is not None:
+        _happens(lambda: not runs(pid, program), CONTAINERD_ENDS_WITHIN_S)
+    forget_if_stale(pid_file, program)
 
 
 def runs(pid: int, program: str) -> bool:

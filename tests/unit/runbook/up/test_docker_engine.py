@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +148,21 @@ def test_a_process_id_that_another_program_has_now_is_forgotten(tmp_path: Path) 
     docker_engine.forget_if_stale(pid_file, "dockerd")
     assert not pid_file.exists()
     docker_engine.forget_if_stale(pid_file, "dockerd")
+
+
+def test_an_engine_starts_only_once_the_containerd_of_the_last_one_has_ended(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    containerd = tmp_path / "containerd" / "containerd"
+    containerd.parent.mkdir()
+    containerd.write_text("#!/bin/sh\nread -r _\n")
+    containerd.chmod(0o755)
+    with subprocess.Popen([containerd], stdin=subprocess.PIPE) as dying:
+        pid_file = containerd.with_suffix(".pid")
+        pid_file.write_text(str(dying.pid))
+        threading.Timer(0.2, dying.kill).start()
+        docker_engine.spawn(engine)
+        assert not pid_file.exists()
 
 
 def test_an_ended_process_does_not_run_even_while_nobody_reaps_it() -> None:
