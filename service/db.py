@@ -12,7 +12,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from service.errors import StoreRefused, StoreUnavailable
+from service.errors import StoreBusy, StoreRefused, StoreUnavailable
 
 Rows = list[tuple[Any, ...]]
 Parameters = Mapping[str, object]
@@ -147,7 +147,9 @@ class translated:  # noqa: N801  # reads as a word in a with statement
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise StoreUnavailable("no answer from the database in time") from error
-        if isinstance(error, PoolTimeout | TooManyRequests):
+        if isinstance(error, TooManyRequests):
+            raise StoreBusy(f"no free connection: {error}") from error
+        if isinstance(error, PoolTimeout):
             raise StoreUnavailable(f"no free connection: {error}") from error
         if not isinstance(error, psycopg.Error):
             return

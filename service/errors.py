@@ -3,6 +3,7 @@
 ServiceError
  +- SettingsInvalid    the environment is wrong; lists every problem
  +- StoreUnavailable   a store did not answer or did not confirm; trying again makes sense
+ |   +- StoreBusy      as many already wait for it as may
  +- StoreRefused       the database refuses this content; trying again does not
  +- Disconnected       the client went away while its body was read
  +- Problem            an answer of 4xx or 5xx, raised wherever it is known
@@ -27,6 +28,10 @@ class SettingsInvalid(ServiceError):
 
 class StoreUnavailable(ServiceError):
     """The outcome is unknown or nothing happened: never to be acknowledged."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Nothing happened: as many already wait for the store as may."""
 
 
 class StoreRefused(ServiceError):

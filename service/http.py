@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Disconnected, Problem, ServiceError, StoreUnavailable
+from service.errors import Disconnected, Problem, ServiceError, StoreBusy, StoreUnavailable
 
 JSON = b"application/json"
 PROBLEM = "application/problem+json"
@@ -102,6 +102,9 @@ def as_problem(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         return Problem(error.status_code, error.detail, _HTTP_DETAIL.get(error.status_code, error.detail),
                        headers=error.headers or {})  # fmt: skip
+    if isinstance(error, StoreBusy):
+        waits = "as many requests wait for the database as may; try again"
+        return Problem(503, "Store busy", waits, headers={"Retry-After": "2"})
     if isinstance(error, StoreUnavailable):
         return Problem(
             503, "Store away", "the database did not answer; try again", headers={"Retry-After": "2"}
