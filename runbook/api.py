@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import stamina
 
 from runbook.errors import CheckFailed
+from runbook.retry import tries
 from runbook.site import Site, trusted
 
 RUN_HEADER = "X-Amas-Run-Id"
@@ -95,9 +95,7 @@ class Api:
 
     def until_ready(self, within_s: float) -> None:
         """Waits while no replica is ready; raises Unreachable with the last answer when time is up."""
-        patience = stamina.retry_context(
-            on=Unreachable, attempts=None, timeout=within_s, wait_initial=0.5, wait_max=2.0
-        )
+        patience = tries(on=Unreachable, attempts=None, timeout=within_s, wait_initial=0.5, wait_max=2.0)
         for attempt in patience:
             with attempt:
                 self._demand_ready()
@@ -180,7 +178,7 @@ class Api:
     def _retried(self, request: "_Request") -> Answer:
         answer: Answer | None = None
         try:
-            for attempt in stamina.retry_context(on=_wait_s, attempts=ATTEMPTS, timeout=RETRY_FOR_S):
+            for attempt in tries(on=_wait_s, attempts=ATTEMPTS, timeout=RETRY_FOR_S):
                 with attempt:
                     answer = self._send(request)
         except _Busy as busy:

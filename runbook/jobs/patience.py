@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import stamina
-
 from runbook.errors import AmasError
+from runbook.retry import tries
 
 LONGEST_WAIT_S = 15.0
 
@@ -14,7 +13,7 @@ Result = TypeVar("Result")
 
 def patiently(act: Callable[[], Result], for_s: float) -> Result:
     """What it returns, once it does; raises its last AmasError when time is up."""
-    for attempt in stamina.retry_context(on=AmasError, attempts=None, timeout=for_s, wait_max=LONGEST_WAIT_S):
+    for attempt in tries(on=AmasError, attempts=None, timeout=for_s, wait_max=LONGEST_WAIT_S):
         with attempt:
             return act()
     raise AssertionError  # the last attempt has raised

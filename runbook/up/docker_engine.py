@@ -3,11 +3,12 @@
 import contextlib
 import errno
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ READY_WITHIN_S = 60.0
 CONTAINERD_ENDS_WITHIN_S = 10.0  # it dies with its dockerd
 STOPPED_WITHIN_S = 90.0  # dockerd gives its containers 15 s, then ends what is left one by one
 LOOK_EVERY_S = 0.1
+NR_OPEN = Path("/proc/sys/fs/nr_open")
 SYSTEMD = Path("/run/systemd/system")
 
 Progress = Callable[[str], None]
@@ -163,19 +165,38 @@ def spawn(engine: LocalEngine) -> int:
     forget_if_stale(engine.pid_file, "dockerd")
     forget_once_ended(engine.exec_root / "containerd" / "containerd.pid", "containerd")
     ensure_state_dir(places.state_dir())
-    pid = os.posix_spawn(
-        dockerd,
-        [dockerd, *engine.flags],
-        os.environ | {"PATH": os.environ.get("PATH", os.defpath) + SYSTEM_PATH},  # it calls iptables
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(_log()), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
+    with as_many_files_as_may_be():
+        pid = os.posix_spawn(
+            dockerd,
+            [dockerd, *engine.flags],
+            os.environ | {"PATH": os.environ.get("PATH", os.defpath) + SYSTEM_PATH},  # it calls iptables
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(_log()), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
     _pid_record().write_text(f"{pid}\n")
     return pid
+
+
+@contextlib.contextmanager
+def as_many_files_as_may_be() -> Iterator[None]:
+    """For what starts within: the limit of open files of Docker's systemd unit, or as near as we may.
+
+    A published port is served by docker-proxy, which takes seven descriptors a connection and ends for good
+    when there are no more: seen with 2,700 connections under a shell's limit of 20,000.
+    """
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for most in (int(NR_OPEN.read_text()), before[1]):
+        with contextlib.suppress(ValueError):  # not every root may raise the hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            break
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def wait_until_ready(engine: LocalEngine, pid: int | None, see: str) -> str:

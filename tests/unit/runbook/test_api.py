@@ -19,11 +19,12 @@ def api(service: MemoryService) -> Api:
     return Api("http://service.test/", KEYS, service.transport())
 
 
-def test_a_busy_service_is_asked_again_until_it_takes_the_trace() -> None:
+def test_a_busy_service_is_asked_again_until_it_takes_the_trace(caplog: pytest.LogCaptureFixture) -> None:
     service = MemoryService(busy=3)
     with api(service) as asked:
         assert asked.post_trace(TRACE, "run-1").status == 201
     assert len(service.requests) == 4
+    assert not [line for line in caplog.record_tuples if line[0] == "stamina"], "no line for each try"
 
 
 def test_a_service_that_stays_busy_is_told_as_such() -> None:

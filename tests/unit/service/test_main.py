@@ -1,12 +1,16 @@
 """When the process ends, and how."""
 
+import asyncio
 import socket
+import struct
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.server import ServerState
 
-from service.__main__ import ANSWER_S, FINISH_S, DrainingServer
+from service.__main__ import ANSWER_S, FINISH_S, DrainingServer, Guarded, OneWrite
 from service.insights.writer import LONGEST_PAUSE_S, RETRY_FOR_S
 
 pytestmark = pytest.mark.anyio
@@ -73,3 +77,56 @@ async def test_the_writer_gives_up_before_the_requests_are_cut(monkeypatch: pyte
     await server(replica).shutdown()
     assert replica.finish_s == FINISH_S - ANSWER_S
     assert RETRY_FOR_S + LONGEST_PAUSE_S < FINISH_S - ANSWER_S < FINISH_S
+
+
+async def answers(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def test_nothing_waits_for_the_next_request_of_a_connection_that_was_reset() -> None:
+    config = uvicorn.Config(answers, http=Guarded, lifespan="off", timeout_keep_alive=60, log_config=None)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    made: list[Guarded] = []
+
+    def connection() -> Guarded:
+        made.append(Guarded(config=config, server_state=state, app_state={}))
+        return made[-1]
+
+    async with await loop.create_server(connection, "127.0.0.1", 0) as listening:
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204")
+        waits = made[0].timeout_keep_alive_task
+        assert waits
+        no_linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        writer.close()
+        async with asyncio.timeout(5):
+            while state.connections:  # noqa: ASYNC110  # nothing tells that one is gone
+                await asyncio.sleep(0.01)
+        assert waits.cancelled()
+
+
+class Closed:
+    """What uvloop's transport does once its client has gone."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> None:
+        raise RuntimeError(f"the handler is closed: {data!r}")
+
+
+async def test_what_was_written_to_a_client_that_left_in_the_same_turn_is_dropped() -> None:
+    loop = asyncio.get_running_loop()
+    raised: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: raised.append(context))
+    OneWrite(Closed(), loop).write(b"late")  # type: ignore[arg-type]
+    flushed = loop.create_future()
+    loop.call_soon(flushed.set_result, None)
+    await flushed
+    assert not raised

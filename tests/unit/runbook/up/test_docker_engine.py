@@ -1,6 +1,7 @@
 """Starting, waiting for and restarting an engine, on a stand-in for dockerd that answers like one."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -163,6 +164,17 @@ def test_an_engine_starts_only_once_the_containerd_of_the_last_one_has_ended(
         threading.Timer(0.2, dying.kill).start()
         docker_engine.spawn(engine)
         assert not pid_file.exists()
+
+
+def test_an_engine_may_open_more_files_than_the_shell_that_starts_it(engine: LocalEngine) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        pid = docker_engine.spawn(engine)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 512
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    assert min(resource.prlimit(pid, resource.RLIMIT_NOFILE)) >= hard
 
 
 def test_an_ended_process_does_not_run_even_while_nobody_reaps_it() -> None:
