@@ -89,6 +89,17 @@ def images(lacking: Sequence[str], missing: Sequence[str], known: int) -> Findin
     return Finding("images", "ok", f"{known} of {known} as locked")
 
 
+def ports(published: str, silent: Sequence[tuple[str, str]]) -> Finding:
+    """`silent`: containers that run, and an address of this host at which each should be reached and is not.
+
+    docker-proxy answers there, and ends for good when it may open no more files.
+    """
+    if silent:
+        told = ", ".join(f"{name} runs, but nobody listens at {address} for it" for name, address in silent)
+        return Finding("ports", "failed", told, f"docker restart {silent[0][0]}")
+    return Finding("ports", "ok", f"{published}: free or ours")
+
+
 def containers(ill: Sequence[str], count: int) -> Finding:
     if not count:
         return Finding("stack", "unknown", "it does not run", BEGIN_WITH)

@@ -5,18 +5,19 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook import places
 from runbook.doctor import judge
 from runbook.doctor.judge import Finding
-from runbook.engine import Engine, connect
+from runbook.engine import Container, Engine, connect
 from runbook.errors import AmasError
 from runbook.stack import Stack
 from runbook.status import PartRow, describe, image_tags
 from runbook.up import preflight, prerequisites, sole, toolchain
+from runbook.up.ports import listens
 
 # The kernel's word for a clock that nothing keeps, by ntp_adjtime(3).
 TIME_ERROR = 5
@@ -142,11 +143,23 @@ def _of_stack(engine: Engine, stack: str, now: datetime) -> list[Finding]:
 def _ports(values: preflight.Values, engine: Engine, stack: str) -> Finding:
     if not preflight.on_this_host(os.environ.get("DOCKER_HOST", "")):
         return Finding("ports", "unknown", "the engine is on another host", "look there: ss -ltn")
-    preflight.refuse_taken_ports(values, engine.containers(stack))
+    held = engine.containers(stack)
+    preflight.refuse_taken_ports(values, held)
     from infra.config import published  # noqa: PLC0415 - host only: absent from the runbook image
 
     told = ", ".join(f"{key} {values[key]}" for key in published(values))
-    return Finding("ports", "ok", f"{told}: free or ours")
+    return judge.ports(told, silent(held))
+
+
+def silent(held: Sequence[Container]) -> list[tuple[str, str]]:
+    """Containers that run, with an address that they publish and that nobody listens at."""
+    published = [(one.name, address) for one in held if one.state == "running" for address in one.ports]
+    return [(name, address) for name, address in published if not listens(*_ip_and_port(address))]
+
+
+def _ip_and_port(address: str) -> tuple[str, int]:
+    ip, _, port = address.rpartition(":")
+    return ip, int(port)
 
 
 def _name(row: PartRow) -> str:

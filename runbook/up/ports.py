@@ -1,10 +1,11 @@
-"""Whether a port of this host is free, and who holds it otherwise."""
+"""Whether a port of this host is free, who holds it otherwise, and whether anybody listens there."""
 
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 LISTENING = "0A"
+KNOCK_S = 2.0
 
 
 def is_free(ip: str, port: int) -> bool:
@@ -17,6 +18,14 @@ def is_free(ip: str, port: int) -> bool:
             door.listen(1)
         except OSError:
             return False
+    return True
+
+
+def listens(ip: str, port: int) -> bool:
+    try:
+        socket.create_connection((ip, port), KNOCK_S).close()
+    except OSError:
+        return False
     return True
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def ground(of: str = "") -> Iterator[Ground]:
         made.callback(network.remove)
         container, _ = made.enter_context(running(engine, name, DB, files, data="/var/lib/amas/db"))
         database = Database(container, DB.port, password, host=address(container, name))
-        until_roles(container)
+        until(lambda: has_roles(container), container)
         database.await_ready()
         database.superuser("GRANT pg_checkpoint TO amas_owner")
         migrate.migrate(database.url("owner"), migrate.files(migrate.MIGRATIONS), lambda _: None)
@@ -82,15 +82,26 @@ def own_redis(engine: docker.DockerClient, network: str, role: str) -> Iterator[
         yield replace(one, host=address(one.container, network), port=REDIS.port)
 
 
-def until_roles(container: Container) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        code, output = container.exec_run(["amas-db-roles"])
-        if code == 0:
-            return
-        if time.monotonic() > deadline:
-            raise SystemExit(f"bench: {output!r}")
-        time.sleep(0.2)
+def until(holds: Callable[[], bool], container: Container, within_s: float = 60.0) -> None:
+    """Ends with the container's last lines when it has ended, or what is waited for does not come."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        container.reload()
+        if time.monotonic() > deadline or container.status != "running":
+            raise SystemExit(f"bench: {container.name} is not ready: {container.logs(tail=20).decode()}")
+        time.sleep(0.1)
+
+
+def has_roles(container: Container) -> bool:
+    return container.exec_run(["amas-db-roles"]).exit_code == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        httpx.get(f"{url}/health")
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def address(container: Container, network: str) -> str:
@@ -138,19 +149,7 @@ def served(ground: Ground, *module: str, **environment: str) -> Iterator[Served]
     try:
         container.start()
         url = f"http://{address(container, ground.network)}:{PORT}"
-        until_healthy(url, container)
+        until(lambda: answers(url), container)
         yield Served(url, int(container.attrs["State"]["Pid"]))
     finally:
         container.remove(force=True)
-
-
-def until_healthy(url: str, container: Container) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        with contextlib.suppress(httpx.TransportError):
-            httpx.get(f"{url}/health")
-            return
-        container.reload()
-        if time.monotonic() > deadline or container.status != "running":
-            raise SystemExit(f"bench: no answer at {url}: {container.logs(tail=20).decode()}")
-        time.sleep(0.1)

@@ -1,3 +1,4 @@
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from runbook.doctor import judge, look
 from runbook.doctor.judge import Finding
 from runbook.errors import EnvironmentMissing
+from runbook.testing import container
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GB = 1_000_000_000
@@ -24,6 +26,10 @@ GB = 1_000_000_000
         (judge.state_folder("/s", {"/s": 0o700}), judge.state_folder("/s", {})),
         (judge.images([], [], 7), judge.images(["db"], [], 6)),
         (judge.images([], [], 7), judge.images([], ["db"], 7)),
+        (
+            judge.ports("httpPort 3000", []),
+            judge.ports("httpPort 3000", [("amas-local-lb", "127.0.0.1:3000")]),
+        ),
         (judge.containers([], 12), judge.containers(["amas-local-db (unhealthy)"], 12)),
         (judge.pulumi_lock([], "local"), judge.pulumi_lock(["process 7"], "local")),
     ],
@@ -53,6 +59,15 @@ def test_a_question_that_fails_is_its_answer() -> None:
 
     assert look.asked("ports", missing) == Finding("ports", "failed", "no stack", "./scripts/up")
     assert look.asked("ports", unreadable).state == "unknown"
+
+
+def test_a_published_port_that_nobody_listens_at_is_told_with_its_container() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"127.0.0.1:{proxy.getsockname()[1]}"
+        lb = container("lb", ports=(address,))
+        assert look.silent([lb]) == []
+    assert look.silent([lb]) == [(lb.name, address)]
+    assert look.silent([container("lb", ports=(address,), state="exited")]) == []
 
 
 def test_memory_is_read_in_bytes() -> None:
