@@ -24,7 +24,8 @@ READY_WITHIN_S = 60.0
 CONTAINERD_ENDS_WITHIN_S = 10.0  # it dies with its dockerd
 STOPPED_WITHIN_S = 90.0  # dockerd gives its containers 15 s, then ends what is left one by one
 LOOK_EVERY_S = 0.1
-NR_OPEN = Path("/proc/sys/fs/nr_open")
+# What Docker's unit long had from systemd. With far more, programs that close all they might have are slow.
+OPEN_FILES = 1_048_576
 SYSTEMD = Path("/run/systemd/system")
 
 Progress = Callable[[str], None]
@@ -183,20 +184,21 @@ def spawn(engine: LocalEngine) -> int:
 
 @contextlib.contextmanager
 def as_many_files_as_may_be() -> Iterator[None]:
-    """For what starts within: the limit of open files of Docker's systemd unit, or as near as we may.
+    """For what starts within: OPEN_FILES, or as near as we may.
 
-    A published port is served by docker-proxy, which takes seven descriptors a connection and ends for good
-    when there are no more: seen with 2,700 connections under a shell's limit of 20,000.
+    The hard limit is never lowered: it might not be raised again. A published port is served by docker-proxy,
+    which takes seven descriptors a connection and ends for good when there are no more: seen with 2,700
+    connections under a shell's limit of 20,000.
     """
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for most in (int(NR_OPEN.read_text()), before[1]):
-        with contextlib.suppress(ValueError):  # not every root may raise the hard limit
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for most in (max(hard, OPEN_FILES), hard):
+        with contextlib.suppress(ValueError):  # not every root may raise it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, OPEN_FILES), most))
             break
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def wait_until_ready(engine: LocalEngine, pid: int | None, see: str) -> str:

@@ -174,7 +174,15 @@ def test_an_engine_may_open_more_files_than_the_shell_that_starts_it(engine: Loc
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 512
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    assert min(resource.prlimit(pid, resource.RLIMIT_NOFILE)) >= hard
+    assert min(resource.prlimit(pid, resource.RLIMIT_NOFILE)) >= min(hard, docker_engine.OPEN_FILES)
+
+
+def test_a_hard_limit_of_open_files_beyond_ours_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(docker_engine, "OPEN_FILES", before[1] // 2)
+    with docker_engine.as_many_files_as_may_be():
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1] // 2, before[1])
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
 
 
 def test_an_ended_process_does_not_run_even_while_nobody_reaps_it() -> None:
