@@ -148,7 +148,6 @@ def test_each_outer_library_has_one_importer() -> None:
     """So that replacing one touches one file."""
     importers = {
         "rich": {"terminal.py"},
-        # To wait for the service and to wait for the database are two things.
         "stamina": {"retry.py"},
         # One reads what others expose, one exposes what the autoscaler tells.
         "prometheus_client": {"exposition.py", "exposed.py"},
