@@ -49,6 +49,7 @@ PROOFS = {
             "--ignore tests/faults/test_backup_away.py",
             "--ignore tests/faults/test_restore.py",
             "--ignore tests/faults/test_drill.py",
+            "--ignore tests/faults/test_scale.py",
         ),
         ("tests/faults", "runbook/up", "infra"),
     ),
