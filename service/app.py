@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -183,7 +184,7 @@ class Service:
             raise StoreUnavailable("the writer waits for the database")
 
     def _app(self) -> ASGIApp:
-        ingest = Ingest(self.recording.intake, lambda key: self._keys.demand("ingest", key))
+        ingest = Ingest(self.recording.intake, partial(self._keys.demand, "ingest"))
         audited = Audited(self._starlette(), self.trail.note, _now)
         app: ASGIApp = http.Edge(_first(ingest, audited))
         if not self._settings.disable_metrics_collection:

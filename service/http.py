@@ -32,13 +32,14 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Random for this process and counted in it: to ask the kernel for each would cost more than to parse one.
 _NEXT_ID = os.urandom(9).hex().encode() + b"-%x"
 _COUNT = itertools.count(1)
-# An API: but for the console, nothing here is ever a page or a script, and nothing is to be framed.
-_SECURITY = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-)
-_NOTHING = b"default-src 'none'; frame-ancestors 'none'"
+# Headers by name, once somebody asked for one.
+_NAMED = "amas.headers"
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_POLICY = b"content-security-policy"
+# An API: but for the console, nothing here is ever a page or a script, and nothing is to be framed. Every
+# header costs the server a microsecond, so what only a page can heed goes with pages alone.
+_OF_ANSWERS = (_NO_SNIFFING, (_POLICY, b"default-src 'none'; frame-ancestors 'none'"))
+_OF_PAGES = (_NO_SNIFFING, (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
 _NO_STORE = (b"cache-control", b"no-store")
 
 logger = logging.getLogger("Http")
@@ -60,8 +61,8 @@ class Edge:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 scope[STATUS] = message["status"]
-                policy = (b"content-security-policy", scope.get(POLICY, _NOTHING))
-                message["headers"] = [*message["headers"], *_SECURITY, policy, (b"x-request-id", request_id)]
+                own = (*_OF_PAGES, (_POLICY, scope[POLICY])) if POLICY in scope else _OF_ANSWERS
+                message["headers"] = [*message["headers"], *own, (b"x-request-id", request_id)]
             await send(message)
 
         try:
@@ -83,17 +84,26 @@ def _request_id(scope: Scope) -> bytes:
 
 def header(scope: Scope, name: bytes) -> bytes | None:
     """The first header of that name (in lower case)."""
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return None
+    return named(scope).get(name)
+
+
+def named(scope: Scope) -> dict[bytes, bytes]:
+    """The first header of each name; made once, since half a dozen are asked for in every request."""
+    first: dict[bytes, bytes] | None = scope.get(_NAMED)
+    if first is None:
+        first = scope[_NAMED] = dict(reversed(scope["headers"]))
+    return first
 
 
 def authorization(scope: Scope) -> str | None:
     """Several headers are joined, as lists are, into what no key matches: it is not for us to pick one."""
+    first = header(scope, b"authorization")
+    if first is None:
+        return None
+    if len(named(scope)) == len(scope["headers"]):
+        return first.decode("latin-1")
     came = [value for key, value in scope["headers"] if key == b"authorization"]
-    return b", ".join(came).decode("latin-1") if came else None
+    return b", ".join(came).decode("latin-1")
 
 
 def as_problem(error: Exception) -> Problem:
@@ -146,8 +156,7 @@ def raw_problem(problem: Problem) -> bytes:
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
         _NO_STORE,
-        *_SECURITY,
-        (b"content-security-policy", _NOTHING),
+        *_OF_ANSWERS,
         (b"x-request-id", request_id.encode()),
     ]
     status = f"HTTP/1.1 {problem.status} {problem.title}".encode()

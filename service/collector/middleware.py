@@ -1,19 +1,17 @@
 """Counts and times every request; pure ASGI, a few microseconds each."""
 
-from operator import itemgetter
 from time import perf_counter
 from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.collector.traffic import CLASSES, Meter
-from service.http import STATUS
+from service.http import STATUS, named
 
 UNKNOWN = "__unknown__"
 # Nobody was left to answer.
 CLIENT_GONE = 499
 RUN_ID = b"x-amas-run-id"
-_name = itemgetter(0)
 
 _EXACT = {
     "/": "console",
@@ -80,7 +78,7 @@ class Collector:
             self._answered(route, status, end - start)
             traffic = meter.traffic
             if route in CLASSES:
-                if RUN_ID in map(_name, scope["headers"]):
+                if RUN_ID in named(scope):
                     traffic.run_requests += 1
                 else:
                     traffic.observe[route](end - start)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from tests.bench.chunks import uncached_reads
 from tests.bench.contenders import Contender, contenders
-from tests.bench.ground import ground
+from tests.bench.ground import Ground, ground
 from tests.bench.load import Result
 
 # What the ratio of the first to the second has to reach.
@@ -30,28 +30,37 @@ RATIOS = {
     "NDJSON to COPY and merge": ("NDJSON, 500 lines", "COPY and merge, 500 rows", 0.6),
     "cached read to a bare route": ("cached read", "bare JSON route", 0.6),
 }
+# Connections made, statements prepared, code of the interpreter specialised.
+WARM_UP_S = 1.0
 Rounds = Mapping[str, list[Result]]
 
 
 def main() -> int:
     options = _options()
-    with ground() as stores, contextlib.ExitStack() as processes:
-        turns = _chosen(contenders(stores, processes), options.only)
-        rounds: dict[str, list[Result]] = {name: [] for name in turns}
+    rounds: dict[str, list[Result]] = {}
+    with ground() as stores:
         for number in range(options.rounds):
-            # There and back again: what one leaves behind, such as a checkpoint, meets both neighbours.
-            order = list(turns.items())
-            for name, contend in order if number % 2 == 0 else reversed(order):
-                stores.emptied()
-                result = contend(options.seconds) | {"load_before": round(os.getloadavg()[0], 1)}
-                rounds[name].append(result)
-                sys.stderr.write(f"round {number + 1} {name}: {json.dumps(result)}\n")
+            with contextlib.ExitStack() as processes:
+                turns = list(_chosen(contenders(stores, processes), options.only).items())
+                # There and back again: what one leaves behind, such as a checkpoint, meets both neighbours.
+                for name, contend in turns if number % 2 == 0 else reversed(turns):
+                    result = _turn(stores, contend, options.seconds)
+                    rounds.setdefault(name, []).append(result)
+                    sys.stderr.write(f"round {number + 1} {name}: {json.dumps(result)}\n")
         stores.emptied()
         reads = {} if options.only else uncached_reads(stores)
     figures = judged(rounds, reads)
     sys.stdout.write(json.dumps({"figures": figures, "rounds": rounds, "uncached": reads}, indent=1) + "\n")
     sys.stdout.write("\n".join(_line(name, figure) for name, figure in figures.items()) + "\n")
     return 0 if all(figure["reached"] for figure in figures.values()) else 1
+
+
+def _turn(stores: Ground, contend: Contender, seconds: float) -> Result:
+    """Warmed up first: each round has processes of its own, since two of one program differ by percents."""
+    stores.emptied()
+    contend(WARM_UP_S)
+    stores.emptied()
+    return contend(seconds) | {"load_before": round(os.getloadavg()[0], 1)}
 
 
 def _options() -> argparse.Namespace:

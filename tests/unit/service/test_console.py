@@ -65,6 +65,8 @@ async def test_page_and_files_carry_a_strict_policy(client: httpx.AsyncClient) -
         headers = (await client.get(path)).headers
         assert headers.get_list("content-security-policy") == [routes.POLICY.decode()]
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
     policy = routes.POLICY.decode()
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'")
     assert "unsafe" not in policy

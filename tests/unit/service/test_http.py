@@ -30,6 +30,23 @@ def scope(**headers: str) -> Scope:
     return {"type": "http", "path": "/", "headers": sent}
 
 
+def repeated(*headers: tuple[bytes, bytes]) -> Scope:
+    return {"type": "http", "path": "/", "headers": list(headers)}
+
+
+def test_of_several_headers_of_one_name_the_first_counts() -> None:
+    came = repeated((b"a", b"1"), (b"b", b"2"), (b"a", b"3"))
+    assert [http.header(came, name) for name in (b"a", b"b", b"c")] == [b"1", b"2", None]
+
+
+def test_several_keys_are_joined_into_one_that_none_matches() -> None:
+    twice = repeated((b"authorization", b"Bearer x"), (b"host", b"h"), (b"authorization", b"Bearer y"))
+    assert http.authorization(twice) == "Bearer x, Bearer y"
+    assert http.authorization(scope(authorization="Bearer x", host="h")) == "Bearer x"
+    assert http.authorization(repeated((b"host", b"h"), (b"host", b"i"))) is None
+    assert http.authorization(repeated((b"authorization", b""))) == ""
+
+
 async def test_a_body_is_joined_from_its_parts() -> None:
     receive = received(part(b"ab", more=True), part(b"c", more=True), part(b""))
     assert await http.read_body(scope(), receive, 3) == b"abc"
