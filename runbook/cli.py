@@ -1,10 +1,12 @@
 """`amas`: the runbook as commands. Each one names its options here and shows what its module found."""
 
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -36,7 +38,7 @@ from runbook.contacts import contacts
 from runbook.doctor.command import doctor
 from runbook.drill.command import drill
 from runbook.engine import connect
-from runbook.errors import AmasError, CheckFailed, EnvironmentMissing, UsageError
+from runbook.errors import AmasError, CheckFailed, EnvironmentMissing, Terminated, UsageError
 from runbook.incident import command as incidents
 from runbook.jobs.command import app as job_app
 from runbook.keys import key_of
@@ -102,7 +104,13 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False
 def main() -> NoReturn:
     """The one place where errors become text and exit codes."""
     as_json = "--json" in sys.argv[1:]
+    # So that a pipeline that is called off leaves no throw-away stack, lock or half a change behind.
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(lambda: app(prog_name="amas", standalone_mode=False), as_json=as_json))
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
 
 
 def run(command: Callable[[], object], *, as_json: bool) -> int:

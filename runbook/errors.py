@@ -33,3 +33,7 @@ class EnvironmentMissing(AmasError):
     """What the verb needs is not there: no engine, no stack, no tool."""
 
     exit_code = 3
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: as Ctrl-C, but for that the terminal did not tell the programs that were started too."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from runbook import environment, places
-from runbook.errors import CheckFailed, EnvironmentMissing
+from runbook.errors import CheckFailed, EnvironmentMissing, Terminated
 from runbook.events import Event, read_event
 from runbook.site import Site
 
@@ -186,6 +187,10 @@ class Stack:
             )
             try:
                 _follow(process, event_log, on_event, meanwhile)
+            except Terminated:
+                process.send_signal(signal.SIGINT)  # nobody told the CLI: it ends what it is at, no more
+                process.wait()
+                raise
             except KeyboardInterrupt:
                 process.wait()  # the terminal told the CLI too: a second signal would kill its update
                 raise

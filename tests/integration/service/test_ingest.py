@@ -69,9 +69,13 @@ async def test_fifty_contents_of_one_id_make_one_row_and_conflicts(up: Inside, d
     assert count(database) == 1
 
 
-async def test_two_replicas_and_the_same_ids_make_one_row_each(database: Database, cache: Cache) -> None:
-    """In opposite order, which would deadlock if the batches were not sorted."""
-    raws = [raw_trace(f"order:{n}", occurredAt=recently()) for n in range(200)]
+@pytest.mark.parametrize("timed", [False, True])
+async def test_two_replicas_and_the_same_ids_make_one_row_each(
+    database: Database, cache: Cache, timed: bool
+) -> None:
+    """In opposite order: whoever meets a row of the other waits for it, and never both for each other."""
+    ids = [v7() if timed else f"order:{n}" for n in range(200)]
+    raws = [raw_trace(one, occurredAt=recently()) for one in ids]
     async with inside(database, cache) as one, inside(database, cache) as two:
         statuses = Counter(
             await asyncio.gather(

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +92,28 @@ def test_an_interrupt_is_told_without_a_traceback(capsys: pytest.CaptureFixture[
         raise KeyboardInterrupt
 
     assert cli.run(interrupted, as_json=False) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_termination_ends_a_verb_as_ctrl_c_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_away: list[str] = []
+
+    def verb(**_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            put_away.append("all")
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "app", verb)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (ended.value.code, put_away) == (130, ["all"])
     assert capsys.readouterr().err == "error: interrupted\n"
 
 

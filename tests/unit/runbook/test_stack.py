@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runbook import environment
-from runbook.errors import CheckFailed, EnvironmentMissing
+from runbook.errors import CheckFailed, EnvironmentMissing, Terminated
 from runbook.events import Changed, Event
 from runbook.stack import Setting, Stack
 
@@ -118,6 +118,21 @@ def test_the_caller_is_called_while_the_cli_works(bin_dir: Path) -> None:
     called: list[bool] = []
     Stack("local").up([], bin_dir / "up.log", lambda _event: None, lambda: called.append(True))
     assert len(called) > 2
+
+
+def test_a_termination_is_passed_on_to_the_cli_which_ends_its_update(bin_dir: Path) -> None:
+    does = f"""
+    trap 'touch {bin_dir}/told; exit 1' INT
+    while [ "$1" != --event-log ]; do shift; done
+    : > "$2"; for _ in $(seq 100); do sleep 0.1; done"""
+    stand_in(bin_dir, does)
+
+    def terminated() -> None:
+        raise Terminated
+
+    with pytest.raises(Terminated):
+        Stack("local").up([], bin_dir / "up.log", lambda _event: None, terminated)
+    assert (bin_dir / "told").exists()
 
 
 def test_the_state_goes_in_by_stdin_as_it_came_out(bin_dir: Path) -> None:
