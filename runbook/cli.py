@@ -123,11 +123,12 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
         terminal.show_error(UsageError(error.format_message(), "amas --help"), as_json=as_json)
         return UsageError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        terminal.show_error(CheckFailed("interrupted"), as_json=as_json)
-        return INTERRUPTED
+        returned = INTERRUPTED
     except BrokenPipeError:
         sys.stdout = None  # the reader has gone, as with `| head`: nothing is left to flush
         return 0
+    if returned == INTERRUPTED:  # Typer makes such a code of Ctrl-C
+        terminal.show_error(CheckFailed("interrupted"), as_json=as_json)
     return returned if isinstance(returned, int) else 0
 
 

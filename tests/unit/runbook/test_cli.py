@@ -87,27 +87,31 @@ def test_wrong_usage_exits_with_two_and_no_traceback(
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_an_interrupt_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted() -> None:
+def test_an_interrupt_is_told_without_a_traceback(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    assert cli.run(interrupted, as_json=False) == 130
+    monkeypatch.setattr(engine, "containers", interrupted)
+    assert amas("status") == 130
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
 def test_a_termination_ends_a_verb_as_ctrl_c_does(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put_away: list[str] = []
 
-    def verb(**_: object) -> None:
+    def containers(*_: object) -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             put_away.append("all")
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(cli, "app", verb)
+    monkeypatch.setattr(engine, "containers", containers)
+    monkeypatch.setattr(sys, "argv", ["amas", "status"])
     try:
         with pytest.raises(SystemExit) as ended:
             cli.main()
