@@ -23,7 +23,7 @@ class Session:
     address: str | None
     state: str
     state_s: float
-    # By us: the backup's sessions and a superuser's are theirs to end.
+    # By us: the backup's sessions and a superuser's are theirs to end, and one may hold a lock.
     may_be_ended: bool = True
 
     def is_of_service(self) -> bool:

@@ -7,7 +7,8 @@ SELECT
     + current_setting('reserved_connections')::integer AS kept_back;
 
 -- name: sessions
--- Clients only. When it began its present state, and the process and its start name a session for good.
+-- Clients only. When it began its present state, and the process and its start name a session for good. One
+-- that holds an advisory lock keeps others out while it lives, as a load test does: it is idle on purpose.
 SELECT
     a.pid,
     a.backend_start,
@@ -16,7 +17,10 @@ SELECT
     host(a.client_addr) AS address,
     coalesce(a.state, 'unknown') AS state,
     extract(EPOCH FROM now() - a.state_change)::double precision AS state_s,
-    coalesce(pg_has_role(a.usesysid, 'MEMBER'), FALSE) AS may_be_ended
+    coalesce(pg_has_role(a.usesysid, 'MEMBER'), FALSE) AND NOT EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.pid = a.pid AND l.locktype = 'advisory'
+    ) AS may_be_ended
 FROM pg_stat_activity AS a
 WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
 ORDER BY state_s DESC NULLS LAST, a.pid ASC;

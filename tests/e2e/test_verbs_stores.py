@@ -90,9 +90,13 @@ def test_pool_tells_who_holds_connections_within_the_budget(stack: Stack) -> Non
     assert any(one["application"] == "amas-api" for one in found["holders"])
 
 
-def test_pool_relieve_ends_a_forgotten_session_and_no_replicas(stack: Stack) -> None:
+def test_pool_relieve_ends_a_forgotten_session_and_none_of_a_replica_or_with_a_lock(stack: Stack) -> None:
     url = stack.shell("printf %s $DATABASE_URL").stdout
-    with psycopg.connect(url, autocommit=True, application_name="forgotten") as forgotten:
+    with (
+        psycopg.connect(url, autocommit=True, application_name="forgotten") as forgotten,
+        psycopg.connect(url, autocommit=True, application_name="keeper") as keeper,
+    ):
+        keeper.execute("SELECT pg_advisory_lock(4711)")
         pid = forgotten.execute("SELECT pg_backend_pid()").fetchone()
         assert pid is not None
         before = sql(stack, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'amas-api'")
@@ -109,6 +113,7 @@ def test_pool_relieve_ends_a_forgotten_session_and_no_replicas(stack: Stack) -> 
         )
         with pytest.raises(psycopg.OperationalError):
             forgotten.execute("SELECT 1")
+        keeper.execute("SELECT 1")  # a lock is held: that is what it is idle for
     after = sql(stack, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'amas-api'")
     assert after == before
 
