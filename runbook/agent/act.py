@@ -95,6 +95,7 @@ class Agent:
     def _restart(self, wanted: str) -> dict[str, Any]:
         found = [clone.replica(one) for one in self.engine.replicas(self.stack)]
         one = _only(wanted, found)
+        _demand_alike(found)
         ill = [each.name for each in found if not each.healthy and each.id != one.id]
         if ill or len(found) < 2:
             raise Refused(f"no other replica serves meanwhile: {', '.join(ill) or 'it is the only one'}")
@@ -110,8 +111,7 @@ class Agent:
 def _template(found: Sequence[Attributes], network: str) -> Attributes:
     """The newest of the configured replicas, once they are all alike and hold the standard."""
     base = [one for one in found if not clone.replica(one).burst]
-    if len({clone.fingerprint(one) for one in base}) > 1:
-        raise Refused("a release is on its way: the replicas are not alike")
+    _demand_alike([clone.replica(one) for one in base])
     healthy = sorted((one for one in base if clone.replica(one).healthy), key=lambda one: str(one["Created"]))
     if not healthy:
         raise Refused("no configured replica is healthy: there is nothing to clone")
@@ -119,6 +119,11 @@ def _template(found: Sequence[Attributes], network: str) -> Attributes:
     if faults:
         raise Refused(f"replica {healthy[-1]['Id'][:12]} is no template: {'; '.join(faults)}")
     return healthy[-1]
+
+
+def _demand_alike(found: Sequence[Replica]) -> None:
+    if len({one.print for one in found if not one.burst}) > 1:
+        raise Refused("a release is on its way: the replicas are not alike")
 
 
 def _only(wanted: str, found: Sequence[Replica]) -> Replica:

@@ -122,6 +122,13 @@ def test_the_last_that_serves_is_not_restarted() -> None:
         agent(Twin([replica("a"), ill])).carry_out(Restart("a" * 12))
 
 
+def test_while_a_release_is_on_its_way_nothing_is_restarted() -> None:
+    engine = Twin([replica("a"), replica("b", Image="sha256:" + "2" * 64)])
+    with pytest.raises(Refused, match="a release is on its way"):
+        agent(engine).carry_out(Restart("a" * 12))
+    assert engine.asked == []
+
+
 def test_a_look_tells_of_each_replica() -> None:
     engine = Twin()
     agent(engine).carry_out(BurstUp())
