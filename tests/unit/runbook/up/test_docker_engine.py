@@ -1,5 +1,6 @@
 """Starting, waiting for and restarting an engine, on a stand-in for dockerd that answers like one."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -48,15 +49,18 @@ def engine(tmp_path: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     yield engine
     for record in (engine.pid_file, state_dir / "dockerd.pid"):
-        end_stand_in(docker_engine.pid_in(record), tmp_path)
+        end_stand_in(docker_engine.pid_in(record))
 
 
-def end_stand_in(pid: int | None, folder: Path) -> None:
-    """Only ever a process whose command lies in the test's own folder: the host's real engine runs beside."""
-    command = Path(f"/proc/{pid}/cmdline")
-    if pid and command.exists() and str(folder) in command.read_text():
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+def end_stand_in(pid: int | None) -> None:
+    """Only ever a process that this one started: the host's real engine runs beside.
+
+    Its command is no mark of it: that is empty for a moment after it was started.
+    """
+    with contextlib.suppress(ChildProcessError):
+        if pid and os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def quiet(_line: str) -> None:
