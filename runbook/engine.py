@@ -15,6 +15,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runbook.errors import EnvironmentMissing
+from runbook.volumes import data_volumes
 
 if TYPE_CHECKING:
     import docker
@@ -270,7 +271,13 @@ class DockerEngine:
         return {tag: str(one.id) for one in self._client.images.list() for tag in one.tags}
 
     def _volumes(self, stack: str) -> list[Any]:
-        return list(self._client.volumes.list(filters=_filter(stack)))
+        """By label; by name too what holds data: removed by hand, it is made again without a label."""
+        named = data_volumes(stack)
+        found = [
+            *self._client.volumes.list(filters=_filter(stack)),
+            *(one for one in self._client.volumes.list() if one.name in named),
+        ]
+        return list({one.name: one for one in found}.values())
 
 
 def pass_through(container: Container, command: Sequence[str]) -> int:
