@@ -1,6 +1,7 @@
 """Against a stand-in for the CLI: a script that writes down how it was called."""
 
 import json
+import signal
 import stat
 from pathlib import Path
 
@@ -130,8 +131,13 @@ def test_a_termination_is_passed_on_to_the_cli_which_ends_its_update(bin_dir: Pa
     def terminated() -> None:
         raise Terminated
 
-    with pytest.raises(Terminated):
-        Stack("local").up([], bin_dir / "up.log", lambda _event: None, terminated)
+    # A shell cannot trap what was ignored when it started, as Ctrl-C is for all that runs in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(Terminated):
+            Stack("local").up([], bin_dir / "up.log", lambda _event: None, terminated)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (bin_dir / "told").exists()
 
 
