@@ -22,6 +22,12 @@ def scheduled(new_stack: Callable[[], Stack]) -> Iterator[Stack]:
 
 def test_the_crontab_runs_it_and_a_person_is_told_while_it_does(scheduled: Stack) -> None:
     refused: list[str] = []
+    ended: dict[str, Any] = {}
+
+    def passes() -> bool:
+        """As one answer tells it: the other replica may still know of the run before."""
+        ended.update(job(scheduled))
+        return bool(ended["result"] == "ok")
 
     def is_refused() -> bool:
         """With nothing sent: two would measure each other."""
@@ -33,8 +39,8 @@ def test_the_crontab_runs_it_and_a_person_is_told_while_it_does(scheduled: Stack
     eventually(is_refused, within_s=60, what="a run by hand is refused")
     assert "another load test of stack" in refused[-1]
     assert "amas logs scheduler" in refused[-1]
-    eventually(lambda: job(scheduled)["result"] == "ok", within_s=WITHIN_S, what="it passes")
-    assert job(scheduled)["detail"]["verdict"] == "passed"
+    eventually(passes, within_s=WITHIN_S, what="it passes")
+    assert ended["detail"]["verdict"] == "passed"
     metrics = f"curl -fsS {scheduled.url}/api/about/metrics/prometheus"
     wanted = 'amas_loadtest_passed{profile="smoke"'
 
