@@ -14,6 +14,7 @@ from runbook.agent.order import BurstDown, BurstUp, Look, Order, Refused, Restar
 # Readiness goes, the load balancer notices, the write queue empties.
 DRAIN_S = 45
 PART = "api"
+ROLLING = "a release is on its way: the replicas are not alike"
 
 
 class Engine(Protocol):
@@ -55,10 +56,9 @@ class Agent:
 
     def _look(self) -> dict[str, Any]:
         found = [clone.replica(one) for one in self.engine.replicas(self.stack)]
-        base = [one for one in found if not one.burst]
-        alike, now = {one.print for one in base}, self.now()
+        alike, now = {one.print for one in found if not one.burst}, self.now()
         return {
-            "rolling": len(alike) > 1,
+            "rolling": _rolling(found),
             "replicas": [
                 {
                     "id": one.id,
@@ -95,7 +95,8 @@ class Agent:
     def _restart(self, wanted: str) -> dict[str, Any]:
         found = [clone.replica(one) for one in self.engine.replicas(self.stack)]
         one = _only(wanted, found)
-        _demand_alike(found)
+        if _rolling(found):
+            raise Refused(ROLLING)
         ill = [each.name for each in found if not each.healthy and each.id != one.id]
         if ill or len(found) < 2:
             raise Refused(f"no other replica serves meanwhile: {', '.join(ill) or 'it is the only one'}")
@@ -110,8 +111,9 @@ class Agent:
 
 def _template(found: Sequence[Attributes], network: str) -> Attributes:
     """The newest of the configured replicas, once they are all alike and hold the standard."""
+    if _rolling([clone.replica(one) for one in found]):
+        raise Refused(ROLLING)
     base = [one for one in found if not clone.replica(one).burst]
-    _demand_alike([clone.replica(one) for one in base])
     healthy = sorted((one for one in base if clone.replica(one).healthy), key=lambda one: str(one["Created"]))
     if not healthy:
         raise Refused("no configured replica is healthy: there is nothing to clone")
@@ -121,9 +123,8 @@ def _template(found: Sequence[Attributes], network: str) -> Attributes:
     return healthy[-1]
 
 
-def _demand_alike(found: Sequence[Replica]) -> None:
-    if len({one.print for one in found if not one.burst}) > 1:
-        raise Refused("a release is on its way: the replicas are not alike")
+def _rolling(found: Sequence[Replica]) -> bool:
+    return len({one.print for one in found if not one.burst}) > 1
 
 
 def _only(wanted: str, found: Sequence[Replica]) -> Replica:
