@@ -10,15 +10,17 @@ import signal
 import socket
 import sys
 import time
+import weakref
 from types import FrameType
 from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service import app, http, log, settings
 from service.errors import Problem, SettingsInvalid
-from service.pace import Limits, Pace, Phase
+from service.pace import Awaited, Limits, Pace, Phase
 
 # The load balancer asks every second, believes the second failure, and keeps an address for 2 s more.
 DRAIN_S = 5.0
@@ -26,8 +28,6 @@ DRAIN_S = 5.0
 FINISH_S = 12
 # The writer gives up so much earlier, so that its 503 still leaves.
 ANSWER_S = 2.0
-# Longer than the load balancer keeps an idle connection, so that it is the one to close.
-KEEP_ALIVE_S = 75
 # Connections and requests together; past it uvicorn answers 503 by itself.
 MOST_AT_ONCE = 4096
 # A request's head; httptools itself would take any length.
@@ -85,7 +85,6 @@ def _uvicorn_config(service: app.Service, options: argparse.Namespace) -> uvicor
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=FINISH_S,
         limit_concurrency=MOST_AT_ONCE,
     )
@@ -150,23 +149,19 @@ class Guarded(HttpToolsProtocol):
 
     _came_bytes = 0
     _in_head = True
+    # Between an answer and the first byte of the next request.
+    _idle = False
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._pace = Pace()
+        self._found = weakref.ref(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(cast("asyncio.Transport", OneWrite(transport, self.loop)))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the keep-alive time too, which uvicorn leaves running after a reset.
-
-        That is how the load balancer ends connections it has no use for: each stayed in memory for 75 s.
-        """
-        super().connection_lost(exc)
-        self._unset_keepalive_if_required()
-
     def data_received(self, data: bytes) -> None:
+        self._idle = False
         self._came_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._came_bytes > MOST_HEAD_BYTES:
@@ -175,10 +170,40 @@ class Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head, self._came_bytes = True, 0
         super().on_message_begin()
+        cast("Scope", self.scope)[http.CONNECTION] = self._found
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but without a timer for each request: how long a client is idle is looked at too."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle = True
+
+    def answer_at_once(self, scope: Scope, status: int, fields: bytes, body: bytes) -> bool:
+        """See `http.Connection`. A client that is slow, gone, or to be closed on takes the longer way."""
+        cycle = self.cycle
+        if (
+            # Of those that came in a row only the last one is known here.
+            cycle.scope is not scope
+            or cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or self.flow.write_paused
+        ):
+            return False
+        always = [b"%b: %b\r\n" % one for one in cycle.default_headers]
+        whole = b"".join((STATUS_LINE[status], *always, fields, b"\r\n", body))
+        cast("OneWrite", self.transport).write_now(whole)
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # its signature
         self._refuse(Problem(400, "Bad request", "this cannot be read as an HTTP request"))
@@ -188,21 +213,24 @@ class Guarded(HttpToolsProtocol):
         phase = self._waits_for()
         if phase is None or not self._pace.overdue(phase, self.cycle, self._came_bytes, passed_s, limits):
             return None
+        if phase == "idle":
+            # Nobody's fault.
+            self.transport.close()
+            return None
         if phase == "head" or (phase == "body" and not self.cycle.response_started):
             self._refuse(Problem(408, "Request too slow", f"the {phase} of the request took too long"))
         else:
             self.transport.abort()
         return phase
 
-    def _waits_for(self) -> Phase | None:
+    def _waits_for(self) -> Awaited | None:
         """None while there is nothing to do, or the service is at it."""
         if self.transport.is_closing():
             return "close"
         if self.flow.write_paused:
             return "answer"
         if self.cycle is None or self.cycle.response_complete:
-            # The first byte of a request ends the keep-alive time.
-            return "head" if self.timeout_keep_alive_task is None else None
+            return "idle" if self._idle else "head"
         return "body" if self.cycle.more_body and not self.flow.read_paused else None
 
     def _refuse(self, problem: Problem) -> None:
@@ -224,6 +252,8 @@ class OneWrite:
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
+        # Asked more than once a request, and `__getattr__` is slow.
+        self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -232,6 +262,11 @@ class OneWrite:
         if not self._held:
             self._loop.call_soon(self._flush)
         self._held.append(data)
+
+    def write_now(self, data: bytes) -> None:
+        """What is whole need not be held, but stays behind what is."""
+        self._held.append(data)
+        self._flush()
 
     def close(self) -> None:
         self._flush()
@@ -244,7 +279,7 @@ class OneWrite:
     def _flush(self) -> None:
         if self._held:
             held, self._held = self._held, []
-            if self._transport.is_closing():  # the client went away within this turn: uvloop would raise
+            if self.is_closing():  # the client went away within this turn: uvloop would raise
                 return
             self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 

@@ -5,7 +5,8 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -27,6 +28,9 @@ TARGET = "amas.target"
 STATUS = "amas.status"
 # Where a route that does answer a page leaves its own content security policy.
 POLICY = "amas.policy"
+# Where a server that can send an answer as it stands leaves a way to the connection (weak: a scope that its
+# connection holds must not hold it).
+CONNECTION = "amas.connection"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Random for this process and counted in it: to ask the kernel for each would cost more than to parse one.
@@ -41,6 +45,17 @@ _POLICY = b"content-security-policy"
 _OF_ANSWERS = (_NO_SNIFFING, (_POLICY, b"default-src 'none'; frame-ancestors 'none'"))
 _OF_PAGES = (_NO_SNIFFING, (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
 _NO_STORE = (b"cache-control", b"no-store")
+# What `respond` and the edge say of an answer in JSON, as it goes over the wire.
+_FIELDS = b"".join(
+    b"%b: %b\r\n" % field
+    for field in (
+        (b"content-type", JSON),
+        (b"content-length", b"%d"),
+        _NO_STORE,
+        *_OF_ANSWERS,
+        (b"x-request-id", b"%b"),
+    )
+)
 
 logger = logging.getLogger("Http")
 
@@ -175,6 +190,27 @@ async def respond(
     headers = [(b"content-type", content_type), (b"content-length", length), _NO_STORE, *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+class Connection(Protocol):
+    """The part of __main__.Guarded that is used here."""
+
+    def answer_at_once(self, scope: Scope, status: int, fields: bytes, body: bytes) -> bool:
+        """Send status, fields and body; False when they have to go as messages instead."""
+
+
+async def answer(scope: Scope, send: Send, status: int, body: bytes) -> None:
+    """`respond` for the hot route: past the edge and the server's look at every header, where that can be.
+
+    What the two do for one answer of seven headers costs as much as a third of parsing a trace.
+    """
+    find: Callable[[], Connection | None] | None = scope.get(CONNECTION)
+    connection = find() if find else None
+    fields = _FIELDS % (len(body), scope[REQUEST_ID].encode())
+    if connection is not None and connection.answer_at_once(scope, status, fields, body):
+        scope[STATUS] = status
+    else:
+        await respond(send, status, body)
 
 
 async def problem_response(request: Request, error: Exception) -> Response:

@@ -7,6 +7,8 @@ from typing import Literal
 # takes the last bytes of a connection that is closed.
 Phase = Literal["head", "body", "answer", "close"]
 PHASES: tuple[Phase, ...] = ("head", "body", "answer", "close")
+# And that it sends another request over a connection that is kept for it.
+Awaited = Phase | Literal["idle"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Limits:
     body_s: float = 30.0
     answer_s: float = 60.0
     close_s: float = 30.0
+    # Longer than the load balancer keeps an idle connection, so that it is the one to close.
+    idle_s: float = 75.0
     # From `body_grace_s` on a request has to come at least this fast, all of it so far taken together.
     body_grace_s: float = 5.0
     body_bytes_per_s: float = 4096.0
@@ -28,12 +32,12 @@ class Pace:
     __slots__ = ("_phase", "_request", "_waited_s")
 
     def __init__(self) -> None:
-        self._phase: Phase | None = None
+        self._phase: Awaited | None = None
         self._request: object = None
         self._waited_s = 0.0
 
     def overdue(
-        self, phase: Phase | None, request: object, came_bytes: int, passed_s: float, limits: Limits
+        self, phase: Awaited | None, request: object, came_bytes: int, passed_s: float, limits: Limits
     ) -> bool:
         """Whether the client takes too long, `passed_s` after it was asked last.
 

@@ -53,7 +53,7 @@ class Ingest:
             raise self._not_stored(parsed.decision_id, receipt)
         body = b'{"decisionId":"%b","state":"%b"}'
         answer = body % (parsed.decision_id.encode(), receipt.outcome.encode())
-        await http.respond(send, status, answer)
+        await http.answer(scope, send, status, answer)
 
     async def _many(self, scope: Scope, receive: Receive, send: Send, run_id: str | None) -> None:
         report = await batch.take(self.intake, scope, receive, run_id)

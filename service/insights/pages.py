@@ -24,7 +24,7 @@ READERS = "insights:readers"
 MOST_USERS = 20_000
 # What commits within so long shares a round trip. Under load that is a question for a few batches and not
 # for each; other replicas see the change so much later.
-GATHER_S = 0.01
+GATHER_S = 0.025
 # While the cache is away the tokens wait; it answers no page then either.
 AGAIN_S = 1.0
 

@@ -9,6 +9,7 @@ import msgspec
 from service.errors import StoreRefused, StoreUnavailable
 from service.insights.decision import Decision, Outcome, Receipt, against
 
+_STORED = Receipt(Outcome.STORED)
 # Content hash and run id of each id that is stored.
 Identities = dict[str, tuple[str, str | None]]
 
@@ -70,12 +71,12 @@ class DatabaseStore:
         rows = await self._session.rows(query, {"rows": msgspec.json.encode(batch).decode()})
         stored = {decision_id for (decision_id,) in rows}
         rest = [one for one in batch if one.decision_id not in stored]
-        known = await self._identities(rest) if rest else {}
-        if rest and not stored:
+        if not rest:
+            return [_STORED] * len(batch)
+        known = await self._identities(rest)
+        if not stored:
             await self._session.rows("confirm_earlier_commits", {})
-        return [
-            Receipt(Outcome.STORED) if one.decision_id in stored else _compared(one, known) for one in batch
-        ]
+        return [_STORED if one.decision_id in stored else _compared(one, known) for one in batch]
 
     async def _identities(self, rest: Sequence[Decision]) -> Identities:
         timed = [one for one in rest if not one.keyed]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from service.insights import screen
-from service.insights.decision import ID_ALLOWED, RESERVED_IDS, Decision, Refusal, canonical_id, time_of
+from service.insights.decision import ID_ALLOWED, RESERVED_IDS, Decision, Refusal, with_time
 
 MOST_BYTES = 64 * 1024
 MOST_AHEAD = timedelta(minutes=10)
@@ -103,8 +103,7 @@ def _decision(raw: bytes, window: _Window, run_id: str | None) -> Decision:
     if not isinstance(trace, dict):
         raise _Wrong(None, "the trace must be one JSON object", trace)
     parts = _parts(raw)
-    decision_id = _decision_id(trace)
-    created_at = _time_inside(decision_id, window)
+    decision_id, created_at = _decision_id(trace, window)
     occurred_at = _occurred_at(trace, created_at, window)
     user_id, action = _name(trace, "userId"), _name(trace, "action")
     duration_ms, factors = _duration_ms(trace), _factors(trace)
@@ -155,24 +154,21 @@ def _optional(trace: dict[str, Any], field: str, kind: type[Expected], what: str
     return value
 
 
-def _decision_id(trace: dict[str, Any]) -> str:
+def _decision_id(trace: dict[str, Any], window: _Window) -> tuple[str, datetime | None]:
+    """With the time inside it, if it has one."""
     value = _needed(trace, "decisionId")
-    decision_id = canonical_id(value) if isinstance(value, str) else None
-    if decision_id is None:
-        raise _Wrong("decisionId", f"must be {ID_ALLOWED}", value)
-    if decision_id in RESERVED_IDS:
-        raise _Wrong("decisionId", "is reserved, since GET /api/insights/<id> could not read it", value)
-    return decision_id
-
-
-def _time_inside(decision_id: str, window: _Window) -> datetime | None:
     try:
-        when = time_of(decision_id)
+        found = with_time(value) if isinstance(value, str) else None
     except OverflowError:
-        raise _Wrong("decisionId", "carries a time past the year 9999", decision_id) from None
+        raise _Wrong("decisionId", "carries a time past the year 9999", value.lower()) from None
+    if found is None:
+        raise _Wrong("decisionId", f"must be {ID_ALLOWED}", value)
+    decision_id, when = found
     if when is not None:
         window.check("decisionId", when, decision_id, "carries a time that ")
-    return when
+    elif decision_id in RESERVED_IDS:
+        raise _Wrong("decisionId", "is reserved, since GET /api/insights/<id> could not read it", value)
+    return found
 
 
 def _occurred_at(trace: dict[str, Any], inside: datetime | None, window: _Window) -> datetime:
@@ -214,6 +210,8 @@ def _name(trace: dict[str, Any], field: str) -> str:
 
 def _duration_ms(trace: dict[str, Any]) -> float:
     value = _needed(trace, "durationMs")
+    if type(value) is float and value > 0:
+        return value
     duration_ms = _number("durationMs", value, "a finite number of at least 0")
     if duration_ms < 0:
         raise _Wrong("durationMs", "must be a finite number of at least 0", value)

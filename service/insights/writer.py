@@ -114,10 +114,11 @@ class Writer:
             await self._commit(leads[:middle])
             await self._commit(leads[middle:])
             return
-        for receipt in dict.fromkeys(receipts):
-            self._settle(
-                [lead for lead, came in zip(leads, receipts, strict=True) if came == receipt], receipt
-            )
+        alike: dict[Receipt, list[Lead]] = {}
+        for lead, receipt in zip(leads, receipts, strict=True):
+            alike.setdefault(receipt, []).append(lead)
+        for receipt, group in alike.items():
+            self._settle(group, receipt)
 
     async def _tried_again(self, leads: Sequence[Lead]) -> list[Receipt]:
         """Ids make it safe to try again after a commit whose outcome is unknown."""
@@ -197,7 +198,8 @@ class Writer:
         """Followers of a row that was stored are duplicates of it; else they share its answer."""
         later = Receipt(Outcome.DUPLICATE) if receipt.outcome is Outcome.STORED else receipt
         self._answer([lead.entry for lead in leads if not lead.entry.settled], receipt)
-        self._answer([one for lead in leads for one in lead.followers if not one.settled], later)
+        if followers := [one for lead in leads for one in lead.followers if not one.settled]:
+            self._answer(followers, later)
 
     def _answer(self, entries: Sequence[Entry], receipt: Receipt) -> None:
         now = self._timing.clock()

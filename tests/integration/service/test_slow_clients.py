@@ -163,6 +163,14 @@ async def test_an_idle_connection_is_kept_for_the_next_request() -> None:
         assert up.replica.cut_phases == []
 
 
+async def test_a_connection_that_stays_idle_is_closed_and_counted_as_nobodys_fault() -> None:
+    async with standing(Limits(head_s=60, idle_s=1)) as up, up.peer() as peer:
+        await peer.send(HEAD % (b"", 0))
+        assert await peer.reader.readuntil(b"\r\n\r\n0")
+        assert await peer.rest() == b""
+        assert up.replica.cut_phases == []
+
+
 async def test_a_body_that_does_not_end_is_408_and_its_handler_learns_it() -> None:
     async with standing() as up, up.peer() as peer:
         await peer.send(HEAD % (b"", 1000) + b"{")

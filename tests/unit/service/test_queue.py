@@ -7,7 +7,7 @@ import pytest
 
 from service.insights import queue, testing
 from service.insights.decision import Decision, Outcome, Receipt
-from service.insights.queue import QueueClosed, QueueFull, WriteQueue
+from service.insights.queue import Lead, QueueClosed, QueueFull, WriteQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -69,13 +69,41 @@ async def test_one_alone_is_written_at_once() -> None:
     assert taking.done()
 
 
-async def test_many_are_kept_for_nobody() -> None:
-    waiting = fresh(2 * queue.GATHER_BELOW_ROWS)
-    await answered(waiting, queue.GATHER_BELOW_ROWS)
+async def test_of_many_one_half_is_written_while_the_other_is_answered() -> None:
+    waiting = fresh(100)
+    for number in range(64):
+        waiting.offer(timed(number), b"raw")
+    sizes, answered_before = [], list[Lead]()
+    for _ in range(5):
+        batch = await waiting.take(500)
+        sizes.append(len(batch))
+        for lead in answered_before:
+            waiting.offer(lead.entry.decision, b"raw")
+        waiting.settle([lead.entry for lead in batch], Receipt(Outcome.STORED))
+        answered_before = batch
+    assert sizes == [32] * 5
+
+
+async def test_the_first_of_many_is_not_written_alone() -> None:
+    waiting = fresh(100)
+    await answered(waiting, 40)
+    rest = await asyncio.wait_for(waiting.take(500), 1)
+    waiting.settle([lead.entry for lead in rest], Receipt(Outcome.STORED))
+    assert len(rest) == 20
     waiting.offer(timed(1), b"raw")
     taking = asyncio.create_task(waiting.take(500))
     await asyncio.sleep(0)
-    assert taking.done()
+    assert not taking.done()
+    for number in range(2, 21):
+        waiting.offer(timed(number), b"raw")
+    assert len(await taking) == 20
+
+
+async def test_a_backlog_goes_in_full_batches() -> None:
+    waiting = fresh(2000)
+    for number in range(1500):
+        waiting.offer(timed(number), b"raw")
+    assert [len(await waiting.take(500)) for _ in range(2)] == [500, 500]
 
 
 async def test_what_was_gathered_when_it_closed_is_not_taken() -> None:
