@@ -176,6 +176,12 @@ class Guarded(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            # It was refused before its body came.
+            self._idle = True
+
     def on_response_complete(self) -> None:
         """As uvicorn's, but without a timer for each request: how long a client is idle is looked at too."""
         if self.pipeline or self.transport.is_closing():
@@ -183,7 +189,8 @@ class Guarded(HttpToolsProtocol):
             return
         self.server_state.total_requests += 1
         self.flow.resume_reading()
-        self._idle = True
+        # Part of the next head may be here already.
+        self._idle = not self._in_head
 
     def answer_at_once(self, scope: Scope, status: int, fields: bytes, body: bytes) -> bool:
         """See `http.Connection`. A client that is slow, gone, or to be closed on takes the longer way."""

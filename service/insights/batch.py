@@ -15,7 +15,7 @@ from service.insights.intake import STATUS, Intake, reason
 
 MOST_BYTES = 8 * 1024 * 1024
 MOST_LINES = 10_000
-# One batch of the writer; more would only wait in the queue, and keep single traces out of it.
+# A few batches of the writer; more would only wait in the queue, and keep single traces out of it.
 PIECE_LINES = 500
 # A piece ends when it has so much, so that a request holds little that the queue does not know of.
 PIECE_BYTES = 1024 * 1024

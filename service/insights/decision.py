@@ -93,20 +93,16 @@ def against(decision: Decision, content_hash: str, run_id: str | None) -> Receip
     return Receipt(Outcome.CONFLICT, f"belongs to {which} load or smoke run, whose rows may be purged")
 
 
-def canonical_id(text: str) -> str | None:
-    """The id as it is stored, None when it is none. UUIDs ignore case, so a UUIDv7 is lowered."""
-    if _V7.fullmatch(text):
-        return text.lower()
-    return text if _ID.fullmatch(text) else None
-
-
 def time_of(decision_id: str) -> datetime | None:
     """The time inside a UUIDv7, None for any other id. Raises OverflowError past the year 9999."""
     return _time_inside(decision_id) if _V7.fullmatch(decision_id) else None
 
 
 def with_time(text: str) -> tuple[str, datetime | None] | None:
-    """`canonical_id` and `time_of` in one look, for the hot route."""
+    """The id as it is stored and its `time_of`; None when it is no id. Raises OverflowError.
+
+    UUIDs ignore case, so a UUIDv7 is lowered.
+    """
     if _V7.fullmatch(text):
         return text.lower(), _time_inside(text)
     return (text, None) if _ID.fullmatch(text) else None

@@ -14,8 +14,10 @@ MOST_BYTES = 64 * 1024 * 1024
 # One statement; larger ones make the database hold several copies of the text at once.
 BATCH_BYTES = 4 * 1024 * 1024
 # Turns of the event loop that a batch is kept for those who are about to send, some 300 us: with four
-# clients a fifth more is committed, for a third less CPU a row (bench: "group commit, 4").
+# clients a fifth more is committed, for a third less CPU a row (bench: "group commit, 4"). And how long it is
+# kept when others have much to do in these turns.
 GATHER_TURNS = 30
+GATHER_S = 0.005
 # From so many on they go by halves: one is written while the other is answered, read and parsed. In one
 # batch the database would wait for this process and this process for the database, and what comes first
 # would be written alone while all others are parsed (bench: "group commit, 64", a quarter less a second).
@@ -80,10 +82,10 @@ class WriteQueue:
         return receipt
 
     async def take(self, most_rows: int) -> list[Lead]:
-        """What gathered; waits while there is nothing, a moment for few. Ids are distinct within the batch.
+        """What gathered, of many one half; waits while there is nothing, a moment for those who come again.
 
-        The same id with the same content and run follows the first; else it waits for the next batch,
-        where the store compares the two.
+        Ids are distinct within the batch. The same id with the same content and run follows the first; else
+        it waits for the next batch, where the store compares the two.
         """
         await self._gathered()
         self._taken_since = self._waiting[0].since
@@ -110,14 +112,15 @@ class WriteQueue:
     async def _gathered(self) -> None:
         """Returns when something waits, and with it what is about to come.
 
-        Clients that were just answered send again, and those that wait go with them: with few of them a
-        batch of the first would else be written alone, and all others wait for it.
+        Clients that were just answered send again, and those that wait go with them: a batch of the first
+        would else be written alone, and all others wait for it.
         """
         expected = self._share()
         while True:
             await self._filled.wait()
+            since = self._clock()
             for _ in range(GATHER_TURNS):
-                if len(self._waiting) >= expected:
+                if len(self._waiting) >= expected or self._clock() - since >= GATHER_S:
                     break
                 await asyncio.sleep(0)
             # Closed meanwhile: what waited was taken away.

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from service.errors import Problem
 from service.http import json_response
 from service.insights import page
-from service.insights.decision import ID_ALLOWED, canonical_id, time_of
+from service.insights.decision import ID_ALLOWED, with_time
 from service.insights.ingest import RUN_ID, RUN_ID_ALLOWED
 from service.insights.insight import Cache, CannotTell, Database, Insights
 from service.insights.pages import Pages
@@ -121,16 +121,15 @@ def _from(body: bytes, *, hit: bool) -> Response:
 
 def _decision_id(request: Request) -> str:
     came = request.path_params["decisionId"]
-    decision_id = canonical_id(came)
-    if decision_id is None:
+    try:
+        found = with_time(came)
+    except OverflowError:
+        raise Problem(404, "Not found", f"no insight with decisionId {came.lower()}", "decisionId") from None
+    if found is None:
         raise Problem(
             400, "Bad id", f"decisionId must be {ID_ALLOWED}; it came as {came[:80]!r}", "decisionId"
         )
-    try:
-        time_of(decision_id)
-    except OverflowError:
-        raise Problem(404, "Not found", f"no insight with decisionId {decision_id}", "decisionId") from None
-    return decision_id
+    return found[0]
 
 
 def _run_id(request: Request) -> str:

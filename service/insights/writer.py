@@ -1,4 +1,4 @@
-"""Group commit: whatever gathered while the last commit ran is the next batch; no timer holds one up."""
+"""Group commit: what gathered while the last commit ran is the next batch; no timer holds one up."""
 
 import asyncio
 import logging

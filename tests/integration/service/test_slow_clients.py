@@ -47,6 +47,9 @@ class Replica:
         self.cut_phases.append(phase)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/refused":
+            await http.respond(send, 401, b"no")
+            return
         if scope["path"] == "/busy":
             # Longer than any limit here.
             await asyncio.sleep(3)
@@ -152,6 +155,25 @@ async def test_a_second_head_has_its_limit_too() -> None:
         assert await peer.reader.readuntil(b"\r\n\r\n0")
         await peer.send(b"GET / HT")
         problem(await peer.rest(), 408)
+
+
+async def test_a_second_head_that_began_with_the_first_request_has_its_limit_too() -> None:
+    async with standing() as up, up.peer() as peer:
+        await peer.send(HEAD % (b"", 0) + b"GET / HT")
+        assert await peer.reader.readuntil(b"\r\n\r\n0")
+        problem(await peer.rest(), 408)
+        assert up.replica.cut_phases == ["head"]
+
+
+async def test_a_connection_whose_request_was_refused_before_its_body_came_is_idle() -> None:
+    async with standing() as up, up.peer() as peer:
+        await peer.send(HEAD % (b"refused", 2))
+        assert await peer.reader.readuntil(b"\r\n\r\nno")
+        await peer.send(b"{}")
+        await asyncio.sleep(LIMITS.head_s + 1)
+        await peer.send(HEAD % (b"", 2) + b"{}")
+        assert await peer.reader.readuntil(b"\r\n\r\n2")
+        assert up.replica.cut_phases == []
 
 
 async def test_an_idle_connection_is_kept_for_the_next_request() -> None:

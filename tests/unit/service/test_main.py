@@ -114,7 +114,9 @@ class Listening:
 @asynccontextmanager
 async def listening() -> AsyncIterator[Listening]:
     hot = Hot()
-    config = uvicorn.Config(http.Edge(hot), http=Guarded, lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        http.Edge(hot), http=Guarded, lifespan="off", timeout_keep_alive=60, log_config=None
+    )
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
@@ -168,6 +170,8 @@ async def test_requests_sent_in_a_row_are_answered_in_their_order() -> None:
     async with listening() as up:
         came = await answers_to(up, *rows)
         assert up.state.total_requests == 5
+        # But the last one, which is known.
+        assert up.hot.messages == 8
     assert [one.rpartition(b"\r\n\r\n")[2] for one in came] == [b"/slow", b"/b", b"/slow", b"/d", b"/e"]
 
 

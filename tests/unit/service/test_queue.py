@@ -84,6 +84,25 @@ async def test_of_many_one_half_is_written_while_the_other_is_answered() -> None
     assert sizes == [32] * 5
 
 
+@pytest.mark.parametrize(("rows", "sizes"), [(15, [15]), (20, [16, 4]), (33, [17, 16])])
+async def test_few_go_together_and_many_by_halves(rows: int, sizes: list[int]) -> None:
+    waiting = fresh(100)
+    for number in range(rows):
+        waiting.offer(timed(number), b"raw")
+    assert [len(await waiting.take(500)) for _ in sizes] == sizes
+
+
+async def test_nobody_waits_long_for_who_comes_again_when_the_turns_are_long() -> None:
+    clock = iter(range(1000))
+    waiting = WriteQueue(100, lambda: next(clock) * queue.GATHER_S / 2)
+    await answered(waiting, 3)
+    waiting.offer(timed(4), b"raw")
+    taking = asyncio.create_task(waiting.take(500))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert taking.done()
+
+
 async def test_the_first_of_many_is_not_written_alone() -> None:
     waiting = fresh(100)
     await answered(waiting, 40)

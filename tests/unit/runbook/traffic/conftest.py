@@ -11,7 +11,7 @@ import pytest
 
 from runbook.traffic.patience import Patience
 from service.http import Edge
-from service.insights.decision import Decision, canonical_id
+from service.insights.decision import Decision, with_time
 from service.insights.ingest import Ingest
 from service.insights.intake import Intake
 from service.insights.queue import WriteQueue
@@ -126,7 +126,8 @@ class Twin(httpx.AsyncBaseTransport):
         return [name for name, row in rows if row.run_id == run_id and name not in self.lost]
 
     def _insight(self, decision_id: str) -> httpx.Response:
-        row = self.store.rows.get(canonical_id(decision_id) or "")
+        found = with_time(decision_id)
+        row = self.store.rows.get(found[0]) if found else None
         if row is None or decision_id in self.lost:
             return httpx.Response(404, json={})
         change = {"action": "changed"} if decision_id in self.altered else {}
