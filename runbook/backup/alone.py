@@ -14,7 +14,6 @@ from typing import NoReturn
 from runbook.backup.place import Place
 from runbook.errors import CheckFailed, UsageError
 
-# A process that was killed may yet finish a write.
 GONE_WITHIN_S = 10.0
 
 
@@ -40,11 +39,13 @@ def sweep(folder: Path) -> None:
     """Ends what an ended proof left at work there, its server or a copy, then removes the files."""
     deadline = time.monotonic() + GONE_WITHIN_S
     while True:
-        for pid in at_work_in(folder):
+        left = at_work_in(folder)
+        for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists() or time.monotonic() > deadline:
+        # Whoever was killed just now, or a child of it, may have written there again.
+        if not (left or folder.exists()) or time.monotonic() > deadline:
             return
         time.sleep(0.1)
 

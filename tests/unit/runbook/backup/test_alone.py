@@ -70,6 +70,19 @@ def test_a_copy_that_still_writes_there_is_ended_too(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+def test_nobody_is_left_who_could_write_again_after_the_files_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_over: subprocess.Popen[bytes]
+) -> None:
+    folder = tmp_path / "proof"
+    scans = iter([[left_over.pid], []])
+    monkeypatch.setattr("runbook.backup.alone.at_work_in", lambda _: next(scans))
+    # What the child of a killed one may do yet.
+    monkeypatch.setattr("runbook.backup.alone.time.sleep", lambda _: (folder / "data").mkdir(parents=True))
+    sweep(folder)
+    assert next(scans, None) is None
+    assert not folder.exists()
+
+
 def test_a_stranger_is_left_alone(tmp_path: Path) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "input()", "another"], stdin=subprocess.PIPE)
     (tmp_path / "proof").mkdir()
