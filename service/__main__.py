@@ -204,8 +204,8 @@ class Guarded(HttpToolsProtocol):
             or self.flow.write_paused
         ):
             return False
-        always = [b"%b: %b\r\n" % one for one in cycle.default_headers]
-        whole = b"".join((STATUS_LINE[status], *always, fields, b"\r\n", body))
+        always = http.lines(cycle.default_headers)
+        whole = b"".join((STATUS_LINE[status], always, fields, b"\r\n", body))
         cast("OneWrite", self.transport).write_now(whole)
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()

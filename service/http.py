@@ -45,10 +45,16 @@ _POLICY = b"content-security-policy"
 _OF_ANSWERS = (_NO_SNIFFING, (_POLICY, b"default-src 'none'; frame-ancestors 'none'"))
 _OF_PAGES = (_NO_SNIFFING, (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
 _NO_STORE = (b"cache-control", b"no-store")
-# What `respond` and the edge say of an answer in JSON, as it goes over the wire.
-_FIELDS = b"".join(
-    b"%b: %b\r\n" % field
-    for field in (
+
+
+def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """As they go over the wire."""
+    return b"".join([b"%b: %b\r\n" % one for one in headers])
+
+
+# What `respond` and the edge say of an answer in JSON.
+_FIELDS = lines(
+    (
         (b"content-type", JSON),
         (b"content-length", b"%d"),
         _NO_STORE,
@@ -174,8 +180,8 @@ def raw_problem(problem: Problem) -> bytes:
         *_OF_ANSWERS,
         (b"x-request-id", request_id.encode()),
     ]
-    status = f"HTTP/1.1 {problem.status} {problem.title}".encode()
-    return b"\r\n".join([status, *(name + b": " + value for name, value in headers), b"", body])
+    status = f"HTTP/1.1 {problem.status} {problem.title}\r\n".encode()
+    return b"".join((status, lines(headers), b"\r\n", body))
 
 
 async def respond(

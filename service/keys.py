@@ -49,9 +49,9 @@ class Keys:
             raise _forbidden(scope, held)
         return f"{scope if scope in held else 'admin'}:{came.hex()[:FINGERPRINT_DIGITS]}"
 
-    def _scopes(self, came: bytes) -> list[Scope]:
+    def _scopes(self, came: bytes) -> set[Scope]:
         """Compares with every sum, so that the time taken tells nothing about which one matched."""
-        return [scope for scope, known in self.known if hmac.compare_digest(known, came)]
+        return {scope for scope, known in self.known if hmac.compare_digest(known, came)}
 
 
 def parse(text: str, refused: Callable[[str], None] = _uncounted) -> Keys:
@@ -82,10 +82,10 @@ def _unauthorized(scope: Scope, *, bad_key: bool) -> Problem:
     )
 
 
-def _forbidden(scope: Scope, held: list[Scope]) -> Problem:
+def _forbidden(scope: Scope, held: set[Scope]) -> Problem:
     return Problem(
         403,
         "Key of another scope",
-        f"the key's scope is {', '.join(sorted({*held}))}; this route needs {scope} (amas keys show {scope})",
+        f"the key's scope is {', '.join(sorted(held))}; this route needs {scope} (amas keys show {scope})",
         headers={"WWW-Authenticate": f'Bearer realm="amas", error="insufficient_scope", scope="{scope}"'},
     )

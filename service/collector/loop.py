@@ -126,17 +126,25 @@ class Collecting:
         """Until cancelled. All replicas wake at the same multiples of the interval."""
         self._running = True
         try:
+            await self._whatever_fails(self.join)
             while True:
                 interval_s = self.plan.interval_s
                 await self.clock.sleep(interval_s - self.clock.now() % interval_s)
-                try:
-                    await self.once()
-                except Exception:
-                    self._counts.collector_failed()
-                    logger.exception("[MetricsCollector] the interval failed; the next one comes")
+                await self._whatever_fails(self.once)
         finally:
             self._running = False
             await self._probes.close()
+
+    async def _whatever_fails(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except Exception:
+            self._counts.collector_failed()
+            logger.exception("[MetricsCollector] the interval failed; the next one comes")
+
+    async def join(self) -> None:
+        """How it stands before its first interval: the others would not list it until that has ended."""
+        await self.shared.exchange(None if self.off else self._now(None))
 
     async def once(self) -> None:
         """One interval."""

@@ -218,6 +218,8 @@ def test_api_is_restarted_replica_by_replica_and_no_request_fails(stack: Stack) 
     finally:
         over.set()
         asking.join()
+    # What is asked next sees both, though neither has ended an interval yet.
+    assert len(told(stack, "overload", ok=(0, 1))["loads"]) == 2
     assert len(done["restarted"]) == 2
     assert failed == []
     assert len(asked) > 50

@@ -45,7 +45,8 @@ class Replica:
         self.failures: list[Exception] = []
         self.runs: list[float] = []
         self.errors = 0
-        readings = Readings(self._counters, lambda: self.gauges, lambda: self.off)
+        self.reading_fails = False
+        readings = Readings(self._counters, self._gauges, lambda: self.off)
         self.collecting = Collecting(
             Plan(interval_s, expected),
             Sources(self.meter, readings, Probes([Probe("facts", self._facts)])),
@@ -66,6 +67,12 @@ class Replica:
         if self.failures:
             raise self.failures.pop()
         return self.counters
+
+    def _gauges(self) -> Gauges:
+        if self.reading_fails:
+            self.reading_fails = False
+            raise ValueError("unforeseen")
+        return self.gauges
 
     async def _facts(self) -> Mapping[str, Measured]:
         return self.probed
@@ -107,6 +114,45 @@ async def test_it_wakes_at_multiples_of_the_interval() -> None:
     assert one.collecting.last_run == 90_090.0
     await ended(task)
     assert [*states, one.collecting.running] == [True, False]
+
+
+async def test_a_replica_is_listed_from_its_start_on_by_itself_and_by_the_others() -> None:
+    board = MemoryBoard()
+    one, other = Replica(board, "a", 2), Replica(board, "b", 2)
+    await one.collecting.join()
+    await other.collecting.join()
+    for each in (one, other):
+        values = await each.collecting.values()
+        assert set(each.collecting.standing()) == {"a", "b"}
+        assert (values["replicas.missing"][0], values["queue.size"][0]) == (0, 2)
+        assert "http.throughput" not in values
+    one.serve(0.1)
+    one.at += 23
+    other.at += 23
+    await one.collecting.once()
+    assert near((await other.collecting.values())["http.throughput"], 1 / 23, 1)
+
+
+async def test_a_replica_joins_before_its_first_interval_and_goes_on_if_that_fails() -> None:
+    one = Replica()
+    one.reading_fails = True
+    task = await one.run()
+    assert (one.errors, len(one.runs)) == (1, 3)
+    await ended(task)
+    well = Replica()
+    task = await well.run()
+    joined, first, *_ = well.collecting.shared.snapshots()
+    assert (joined.at, joined.duration_s, joined.rss_bytes) == (90_007.0, 0, 1000)
+    assert (first.at, first.duration_s) == (90_030.0, 23)
+    await ended(task)
+
+
+async def test_switched_off_a_replica_joins_with_nothing_measured() -> None:
+    one = Replica()
+    one.off = True
+    one.collecting.noticed(0.0)
+    await one.collecting.join()
+    assert (one.board.lists, one.board.heard) == ({}, {"a": 90_007.0})
 
 
 async def test_an_interval_that_fails_is_counted_and_the_next_one_comes() -> None:
