@@ -98,7 +98,7 @@ def loads_of(monitoring: Any) -> list[Load]:
         return [
             Load(
                 str(one["id"]),
-                float(one["cpuPercent"]),
+                None if one["cpuPercent"] is None else float(one["cpuPercent"]),
                 1000 * float(one["eventLoopLagSeconds"]),
                 int(one["queue"]["size"]),
                 int(one["rssBytes"]),
@@ -183,7 +183,7 @@ def load_rows(seen: Seen) -> list[list[str]]:
         [
             one.replica,
             "failed" if one.overloaded else "ok",
-            f"{one.cpu_percent:.0f} %",
+            "-" if one.cpu_percent is None else f"{one.cpu_percent:.0f} %",
             f"{one.lag_ms:.0f} ms",
             f"{one.queue_rows:,}",
             size(one.rss_bytes),

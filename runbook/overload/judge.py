@@ -28,7 +28,8 @@ class Load:
     """One replica, as it tells it."""
 
     replica: str
-    cpu_percent: float
+    # Unknown before the end of its first interval.
+    cpu_percent: float | None
     lag_ms: float
     queue_rows: int
     rss_bytes: int
@@ -36,7 +37,7 @@ class Load:
     @property
     def overloaded(self) -> bool:
         return (
-            self.cpu_percent > CPU_LIMIT_PERCENT
+            (self.cpu_percent or 0.0) > CPU_LIMIT_PERCENT
             or self.lag_ms > LAG_LIMIT_MS
             or self.queue_rows > QUEUE_LIMIT
         )

@@ -87,8 +87,9 @@ def latency_ms(series: Mapping[str, Any], now: float) -> float | None:
 
 def _replica(held: Mapping[str, Any], told: Mapping[str, Any] | None, interval_s: float) -> Replica:
     age_s = float(held["ageSeconds"])
-    # What it told before it was started anew is of the one before.
-    if told is None or float(told["ageSeconds"]) > age_s or age_s < interval_s:
+    # What it told before it was started anew is of the one before; null is what its first interval has not
+    # yet shown.
+    if told is None or float(told["ageSeconds"]) > age_s or age_s < interval_s or told["cpuPercent"] is None:
         cpu = memory = None
     else:
         cpu, memory = float(told["cpuPercent"]), 100 * told["rssBytes"] / held["memoryBytes"]

@@ -185,7 +185,8 @@ def _replica(one: Snapshot, age_s: float) -> Facts:
         "ageSeconds": round(age_s, 3),
         "queue": {"size": one.queue_rows, "ageSeconds": round(one.queue_age_s, 3)},
         "pool": {"open": one.pool_open, "free": one.pool_free, "awaited": one.pool_awaited},
-        "cpuPercent": round(one.cpu_percent, 1),
+        # Before the end of its first interval nobody knows.
+        "cpuPercent": round(one.cpu_percent, 1) if one.duration_s > 0 else None,
         "rssBytes": one.rss_bytes,
         "eventLoopLagSeconds": round(one.lag_s, 6),
         "draining": one.draining,

@@ -56,9 +56,12 @@ class Interval:
 
 
 def intervals(snapshots: Iterable[Snapshot], length_s: float, since: float, until: float) -> list[Interval]:
-    """Those that ended after `since` and by `until`, in order; replicas snapshot at the ends of steps."""
+    """Those that ended after `since` and by `until`, in order; replicas snapshot at the ends of steps.
+
+    How a replica stood when it joined is no interval.
+    """
     found: dict[int, list[Snapshot]] = {}
-    for one in snapshots:
+    for one in (each for each in snapshots if each.duration_s > 0):
         step = round(one.at / length_s)
         if since < step * length_s <= until:
             found.setdefault(step, []).append(one)

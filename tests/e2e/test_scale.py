@@ -21,7 +21,7 @@ def test_the_autoscaler_sees_every_replica(stack: Stack) -> None:
         replicas = (found["signals"] or {"replicas": []})["replicas"]
         return len(replicas) == 2 and all(one["cpu_percent"] is not None for one in replicas)
 
-    # A replica reports for the first time after an interval of 30 s.
+    # A replica knows its load when its first interval of 30 s has ended.
     eventually(seen, within_s=90, what="both replicas seen with their load")
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from service import http
 from service.collector.loop import Clock
 from service.collector.routes import About, Others
+from service.collector.snapshot import Counters
 from service.errors import Problem
 from tests.unit.service.standing import client_of
 from tests.unit.service.test_collector_loop import Replica
@@ -49,6 +50,19 @@ async def served(replica: Replica, *seconds: float) -> None:
     replica.serve(*seconds)
     replica.at += 30
     await replica.collecting.once()
+
+
+async def test_a_replica_that_has_only_joined_shows_no_cpu_and_no_point() -> None:
+    replica = Replica()
+    await replica.collecting.join()
+    (only,) = (await Asked(replica).get("monitoring"))["replicas"]
+    assert (only["cpuPercent"], only["rssBytes"]) == (None, 1000)
+    replica.at += 30
+    assert (await Asked(replica).get("series"))["at"] == []
+    replica.counters = Counters(cpu_s=15)
+    await replica.collecting.once()
+    (only,) = (await Asked(replica).get("monitoring"))["replicas"]
+    assert only["cpuPercent"] == 50
 
 
 async def test_monitoring_tells_of_every_part() -> None:

@@ -106,7 +106,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> MemoryEngine:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch, configured: dict[str, Setting]) -> dict[str, Any]:
-    """A service with one switch."""
+    """A service with one switch and one replica."""
     switch: dict[str, Any] = {"name": COLLECTION, "on": False}
     replica = {"id": "r1", "cpuPercent": 97, "eventLoopLagSeconds": 0.5, "queue": {"size": 3}, "rssBytes": 1}
 
@@ -125,7 +125,7 @@ def service(monkeypatch: pytest.MonkeyPatch, configured: dict[str, Setting]) -> 
         return Api("http://service.test", Keys(admin="a"), httpx.MockTransport(answer))
 
     monkeypatch.setattr(reach, "api_of", api_of)
-    return switch
+    return {"replica": replica, "switch": switch}
 
 
 def amas(*words: str) -> int:
@@ -139,24 +139,33 @@ def test_relief_needs_a_consent_and_can_be_undone(engine: MemoryEngine, service:
     assert engine.commands == []
     assert amas("--relieve", "--yes") == 0
     assert [one[1] for one in engine.commands] == ["amas-local-scheduler", "amas-local-host-exporter"]
-    assert service["on"]
+    assert service["switch"]["on"]
     assert amas("--undo") == 0
     assert {one.part: one.state for one in engine.held} == dict.fromkeys(
         ("api", "db", "scheduler", "host-exporter", "backup"), "running"
     )
-    assert not service["on"]
+    assert not service["switch"]["on"]
 
 
 def test_only_what_is_named_is_stopped(engine: MemoryEngine, service: dict[str, Any]) -> None:
     assert amas("scheduler", "--relieve", "--yes") == 0
     assert [one[1] for one in engine.commands] == ["amas-local-scheduler"]
-    assert not service["on"]
+    assert not service["switch"]["on"]
 
 
 @pytest.mark.parametrize("words", [["db", "--relieve"], ["backup", "--relieve"], ["--relieve", "--undo"]])
 def test_what_cannot_wait_is_refused(words: list[str], engine: MemoryEngine, service: dict[str, Any]) -> None:
     assert amas(*words, "--yes") == 2
     assert engine.commands == []
+
+
+def test_a_replica_that_has_only_joined_is_shown_without_its_cpu(
+    engine: MemoryEngine, service: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    service["replica"] |= {"cpuPercent": None, "eventLoopLagSeconds": 0.0}
+    assert amas() == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("r1"))
+    assert line.split()[:3] == ["r1", "ok", "-"]
 
 
 def test_an_overloaded_replica_exits_with_1(

@@ -88,6 +88,15 @@ def test_a_replica_that_was_just_started_says_nothing_yet() -> None:
     assert [one.reports for one in found.replicas] == [True, False]
 
 
+def test_a_replica_that_has_only_joined_says_nothing_yet() -> None:
+    both = {"rolling": False, "replicas": [replica(), replica(id="f" * 64)]}
+    seen = monitoring(report(), report(id="ffffffffffff-1", cpuPercent=None))
+    found = understood(told(agent=both, monitoring=seen), NOW)
+    assert isinstance(found, Signals)
+    assert [one.reports for one in found.replicas] == [True, False]
+    assert found.cpu_percent == 55.0
+
+
 def test_of_two_reports_of_one_container_the_newer_counts() -> None:
     seen = monitoring(report(cpuPercent=1.0, ageSeconds=1.0), report(id="0123456789ab-00", cpuPercent=99.0))
     found = understood(told(monitoring=seen), NOW)
