@@ -48,9 +48,7 @@ def main() -> int:
             close = _rounds(stores, CLOSE_ROUNDS, options.seconds, RATIOS[CLOSE][:2])
             stores.emptied()
             reads = uncached_reads(stores)
-    figures = judged(rounds, reads)
-    if close:
-        figures[CLOSE] = _ratio(close, *RATIOS[CLOSE])
+    figures = judged(rounds, close, reads)
     told = {"figures": figures, "rounds": rounds, "close rounds": close, "uncached": reads}
     sys.stdout.write(json.dumps(told, indent=1) + "\n")
     sys.stdout.write("\n".join(_line(name, figure) for name, figure in figures.items()) + "\n")
@@ -93,12 +91,16 @@ def _chosen(turns: Mapping[str, Contender], only: Sequence[str]) -> dict[str, Co
     return chosen
 
 
-def judged(rounds: Rounds, reads: Result) -> dict[str, dict[str, object]]:
+def judged(rounds: Rounds, close: Rounds, reads: Result) -> dict[str, dict[str, object]]:
     """Each figure with what it has to reach: the median of the rounds' ratios, each within its round."""
     figures: dict[str, dict[str, object]] = {}
     for name, (ours, theirs, least) in RATIOS.items():
-        if ours in rounds and theirs in rounds:
-            figures[name] = _ratio(rounds, ours, theirs, least)
+        turns = close if close and name == CLOSE else rounds
+        if ours in turns and theirs in turns:
+            pairs = zip(turns[ours], turns[theirs], strict=True)
+            ratios = [one["per_s"] / other["per_s"] for one, other in pairs]
+            figure = _figure(statistics.median(ratios), least, at_most=False)
+            figures[name] = figure | {"of": _rounded(ratios)}
     for name, key, limit in (
         ("CPU s per 1,000 rows, service and database", "cpu_s_per_1000_rows", 0.10),
         ("P99 of durable ingest, ms", "p99_ms", 50),
@@ -109,12 +111,6 @@ def judged(rounds: Rounds, reads: Result) -> dict[str, dict[str, object]]:
         if key in reads:
             figures[f"uncached read by {name} over 90 chunks, P95 ms"] = _figure(reads[key], 5)
     return figures
-
-
-def _ratio(rounds: Rounds, ours: str, theirs: str, least: float) -> dict[str, object]:
-    pairs = zip(rounds[ours], rounds[theirs], strict=True)
-    ratios = [one["per_s"] / other["per_s"] for one, other in pairs]
-    return _figure(statistics.median(ratios), least, at_most=False) | {"of": _rounded(ratios)}
 
 
 def _figure(value: float, limit: float, *, at_most: bool = True) -> dict[str, object]:
